@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "base/siphash.h"
+
+static uint64_t get_le64(const uint8_t *p) {
+        uint64_t v = 0;
+
+        for (size_t i = 8; i > 0; i--)
+                v = v << 8 | p[i - 1];
+        return v;
+}
+
+static uint64_t rotate_left(uint64_t x, unsigned k) {
+        return (x << k) | (x >> (64 - k));
+}
+
+static void sip_rounds(uint64_t v[4], unsigned n) {
+        for (; n > 0; n--) {
+                v[0] += v[1];
+                v[2] += v[3];
+                v[1] = rotate_left(v[1], 13) ^ v[0];
+                v[3] = rotate_left(v[3], 16) ^ v[2];
+                v[0] = rotate_left(v[0], 32);
+                v[2] += v[1];
+                v[0] += v[3];
+                v[1] = rotate_left(v[1], 17) ^ v[2];
+                v[3] = rotate_left(v[3], 21) ^ v[0];
+                v[2] = rotate_left(v[2], 32);
+        }
+}
+
+uint64_t siphash24(const void *data, size_t size, const SipKey *key) {
+        const uint8_t *p = data;
+        uint64_t k0 = get_le64(key->bytes), k1 = get_le64(key->bytes + 8), last = (uint64_t) size << 56;
+        uint64_t v[4] = {
+                k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
+                k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573),
+        };
+
+        for (; size >= 8; size -= 8, p += 8) {
+                uint64_t word = get_le64(p);
+
+                v[3] ^= word;
+                sip_rounds(v, 2);
+                v[0] ^= word;
+        }
+        for (size_t i = 0; i < size; i++)
+                last |= (uint64_t) p[i] << (8 * i);
+
+        v[3] ^= last;
+        sip_rounds(v, 2);
+        v[0] ^= last;
+        v[2] ^= 0xff;
+        sip_rounds(v, 4);
+        return v[0] ^ v[1] ^ v[2] ^ v[3];
+}

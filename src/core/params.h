@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The numbers of the protocol, by profile (docs/PROTOCOL.md, section 9). A profile is where a node starts from; the
+ * configuration changes single numbers after that. The core reads them from here and nowhere else.
+ */
+
+#include "base/macro.h"
+#include "base/usec.h"
+
+typedef enum Profile {
+        PROFILE_LOCAL,
+        PROFILE_LAN,            /* the default */
+        PROFILE_WAN,
+        PROFILE_CLASSIC,        /* the numbers of the original program */
+        _PROFILE_MAX,
+        _PROFILE_INVALID = -22, /* -EINVAL */
+} Profile;
+
+typedef struct Params {
+        /* Overlay links */
+        unsigned links_outgoing;        /* we dial until we have that many, or know nobody else */
+        unsigned links_inbound;         /* accepted from others, besides; plus one slot for callers without a link */
+        bool links_shared;              /* classic: links_outgoing counts links of either direction */
+        unsigned passive_max;           /* others to fall back on */
+        unsigned lost_max;              /* peers remembered on disk */
+
+        /* Liveness */
+        usec_t liveness_interval_usec;  /* a link silent for so long is asked */
+        usec_t liveness_floor_usec;     /* the least time-out of one strike */
+        usec_t liveness_ceiling_usec;   /* and the largest */
+        unsigned liveness_strikes;
+        bool liveness_adaptive;         /* strike time-outs follow the round-trip time; classic: one interval each */
+
+        /* Seeds */
+        usec_t lease_usec;              /* a registration is good for so long */
+        usec_t renew_usec;
+        bool report_checked;            /* a seed asks the accused first; classic: one report is enough */
+
+        /* Gossip */
+        usec_t hello_interval_usec;     /* between our own periodic messages */
+        unsigned hello_count;           /* of them */
+        bool hello_always;              /* also while more than HELLO_MEMBERS_MAX members are known */
+
+        /* Bounds */
+        unsigned members_max;
+        unsigned origins_max;           /* publishers whose sequence numbers are remembered */
+        unsigned intervals_max;         /* per publisher and epoch */
+        size_t queue_max;               /* bytes of data waiting on one link */
+        unsigned connections_max;       /* of all kinds */
+        unsigned handshakes_max;        /* inbound connections that have not finished theirs */
+        unsigned connections_per_host_max;
+} Params;
+
+/* Where a node of that profile starts from. */
+Params params_of_profile(Profile profile);
+
+const char *profile_to_string(Profile profile);
+/* Return: the profile, or _PROFILE_INVALID for an unknown word. */
+Profile profile_from_string(const char *text);
