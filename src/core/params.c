@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/params.h"
+
+static const char *const profile_names[_PROFILE_MAX] = {
+        [PROFILE_LOCAL] = "local",
+        [PROFILE_LAN] = "lan",
+        [PROFILE_WAN] = "wan",
+        [PROFILE_CLASSIC] = "classic",
+};
+
+/* What all profiles but classic share; those three differ in their clock alone. */
+static const Params params_lan = {
+        .links_outgoing = 4,
+        .links_inbound = 8,
+        .passive_max = 30,
+        .lost_max = 256,
+
+        .liveness_interval_usec = 1 * USEC_PER_SEC,
+        .liveness_floor_usec = 500 * USEC_PER_MSEC,
+        .liveness_ceiling_usec = 3 * USEC_PER_SEC,
+        .liveness_strikes = 3,
+        .liveness_adaptive = true,
+
+        .lease_usec = 90 * USEC_PER_SEC,
+        .renew_usec = 30 * USEC_PER_SEC,
+        .report_checked = true,
+
+        .hello_interval_usec = 5 * USEC_PER_SEC,
+        .hello_count = 10,
+
+        .members_max = 10000,
+        .origins_max = 1024,
+        .intervals_max = 1024,
+        .queue_max = 1024 * 1024,
+        .connections_max = 256,
+        .handshakes_max = 64,
+        .connections_per_host_max = 64,
+};
+
+Params params_of_profile(Profile profile) {
+        Params params = params_lan;
+
+        switch (profile) {
+
+        case PROFILE_LOCAL:
+                params.liveness_interval_usec = 500 * USEC_PER_MSEC;
+                params.liveness_floor_usec = 100 * USEC_PER_MSEC;
+                return params;
+
+        case PROFILE_LAN:
+                return params;
+
+        case PROFILE_WAN:
+                params.liveness_interval_usec = 5 * USEC_PER_SEC;
+                params.liveness_floor_usec = 1500 * USEC_PER_MSEC;
+                return params;
+
+        case PROFILE_CLASSIC:
+                params.links_inbound = 0;
+                params.links_shared = true;
+                /* Three misses, each one interval after the other, whatever the round-trip time. */
+                params.liveness_interval_usec = 13 * USEC_PER_SEC;
+                params.liveness_floor_usec = 13 * USEC_PER_SEC;
+                params.liveness_ceiling_usec = 13 * USEC_PER_SEC;
+                params.liveness_adaptive = false;
+                params.report_checked = false;
+                params.hello_always = true;
+                return params;
+
+        case _PROFILE_MAX:
+        case _PROFILE_INVALID:
+                break;
+        }
+
+        assert(false && "not a profile");
+        return params;
+}
+
+const char *profile_to_string(Profile profile) {
+        assert(profile >= 0 && profile < _PROFILE_MAX);
+
+        return profile_names[profile];
+}
+
+Profile profile_from_string(const char *text) {
+        for (Profile p = 0; p < _PROFILE_MAX; p++)
+                if (streq(profile_names[p], text))
+                        return p;
+        return _PROFILE_INVALID;
+}
