@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "wire/tlv.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+#include "wire/message.h"
+
+typedef enum TlvKind {
+        TLV_UNKNOWN,            /* a tag that is not in the table */
+        TLV_ENUM,               /* u8 on the wire, an enum in the struct */
+        TLV_U16,
+        TLV_U32,
+        TLV_U64,
+        TLV_ID,
+        TLV_ID_OR_NULL,
+        TLV_TEXT,               /* char[] with its closing NUL */
+        TLV_TOPIC,              /* Slice */
+        TLV_BYTES,              /* Slice */
+        TLV_BITS,               /* uint8_t[] */
+        TLV_ADDRESS,
+        TLV_HELD,
+        TLV_RENEWAL,
+        TLV_STAMP,              /* GossipMessage but for its slices */
+        TLV_RECORD,
+} TlvKind;
+
+typedef struct TlvTagInfo {
+        TlvKind kind;
+        size_t size_min, size_max;      /* of the value in bytes */
+        uint64_t min, max;              /* of a number */
+} TlvTagInfo;
+
+#define ADDRESS_SIZE_IPV4 7U
+#define ADDRESS_SIZE_IPV6 19U
+#define HELD_SIZE 13U
+#define RENEWAL_SIZE 28U
+#define STAMP_SIZE 37U
+
+#define NUMBER(kind, size, min, max) { (kind), (size), (size), (min), (max) }
+#define FIXED(kind, size) { (kind), (size), (size), 0, 0 }
+#define SIZED(kind, size_min, size_max) { (kind), (size_min), (size_max), 0, 0 }
+
+/* PROTOCOL.md, 2.2. Reasons are open: a version to come may know more of them, and its CLOSE should still be understood. */
+static const TlvTagInfo tag_table[] = {
+        [TAG_NETWORK]     = SIZED(TLV_TEXT, 1, NETWORK_NAME_MAX),
+        [TAG_VERSION_MIN] = NUMBER(TLV_U16, 2, 1, UINT16_MAX),
+        [TAG_VERSION_MAX] = NUMBER(TLV_U16, 2, 1, UINT16_MAX),
+        [TAG_VERSION]     = NUMBER(TLV_U16, 2, 1, UINT16_MAX),
+        [TAG_ID]          = FIXED(TLV_ID, NODE_ID_SIZE),
+        [TAG_EPOCH]       = NUMBER(TLV_U64, 8, 0, UINT64_MAX),
+        [TAG_INCARNATION] = NUMBER(TLV_U32, 4, 0, UINT32_MAX),
+        [TAG_STATE]       = NUMBER(TLV_ENUM, 1, 0, _MEMBER_STATE_MAX - 1),
+        [TAG_ROLE]        = NUMBER(TLV_ENUM, 1, ROLE_PEER, ROLE_SEED),
+        [TAG_NAME]        = SIZED(TLV_TEXT, 1, NODE_NAME_MAX),
+        [TAG_ADDRESS]     = SIZED(TLV_ADDRESS, ADDRESS_SIZE_IPV4, ADDRESS_SIZE_IPV6),
+        [TAG_FEATURES]    = NUMBER(TLV_U64, 8, 0, UINT64_MAX),
+        [TAG_PORT]        = NUMBER(TLV_U16, 2, 1, UINT16_MAX),
+        [TAG_PURPOSE]     = NUMBER(TLV_ENUM, 1, PURPOSE_SESSION, PURPOSE_PROBE),
+        [TAG_HELD]        = FIXED(TLV_HELD, HELD_SIZE),
+        [TAG_OBSERVED]    = SIZED(TLV_ADDRESS, ADDRESS_SIZE_IPV4, ADDRESS_SIZE_IPV6),
+        [TAG_REASON]      = NUMBER(TLV_ENUM, 1, 1, UINT8_MAX),
+        [TAG_RETRY_AFTER] = NUMBER(TLV_U32, 4, 0, UINT32_MAX),
+        [TAG_DETAIL]      = SIZED(TLV_TEXT, 0, DETAIL_MAX),
+        [TAG_NONCE]       = NUMBER(TLV_U64, 8, 0, UINT64_MAX),
+        [TAG_LINKS]       = NUMBER(TLV_U16, 2, 0, UINT16_MAX),
+        [TAG_RECORD]      = SIZED(TLV_RECORD, 0, FRAME_SIZE_MAX),
+        [TAG_LEASE]       = NUMBER(TLV_U32, 4, 1, UINT32_MAX),
+        [TAG_TOTAL]       = NUMBER(TLV_U32, 4, 0, UINT32_MAX),
+        [TAG_COUNT]       = NUMBER(TLV_U16, 2, 1, MESSAGE_RECORDS_MAX),
+        [TAG_AFTER]       = FIXED(TLV_ID_OR_NULL, NODE_ID_SIZE),
+        [TAG_RENEWAL]     = FIXED(TLV_RENEWAL, RENEWAL_SIZE),
+        [TAG_AGE]         = NUMBER(TLV_U32, 4, 0, UINT32_MAX),
+        [TAG_DIGEST]      = FIXED(TLV_BYTES, SYNC_BUCKETS * 8),
+        [TAG_BUCKETS]     = FIXED(TLV_BITS, SYNC_BUCKETS / 8),
+        [TAG_PRIORITY]    = NUMBER(TLV_ENUM, 1, PRIORITY_LOW, PRIORITY_MERGE),
+        [TAG_STAMP]       = FIXED(TLV_STAMP, STAMP_SIZE),
+        [TAG_TOPIC]       = SIZED(TLV_TOPIC, 1, TOPIC_MAX),
+        [TAG_PAYLOAD]     = SIZED(TLV_BYTES, 0, PAYLOAD_MAX),
+};
+
+static const TlvField record_fields[] = {
+        TLV_FIELD_ONCE(Record, TAG_ID, id),
+        TLV_FIELD_ONCE(Record, TAG_EPOCH, epoch),
+        TLV_FIELD_ONCE(Record, TAG_INCARNATION, incarnation),
+        TLV_FIELD_ONCE(Record, TAG_STATE, state),
+        TLV_FIELD_ONCE(Record, TAG_ROLE, role),
+        TLV_FIELD_ONCE(Record, TAG_NAME, name),
+        TLV_FIELD_ONCE(Record, TAG_AGE, age_msec),
+        TLV_FIELD_REPEATED(Record, TAG_ADDRESS, addresses, n_addresses),
+};
+
+const TlvLayout tlv_record_layout = { "record", record_fields, ELEMENTSOF(record_fields) };
+
+/* Enums are read and written through a uint32_t: see TLV_ENUM below. */
+static_assert(sizeof(MemberState) == sizeof(uint32_t) && sizeof(Role) == sizeof(uint32_t) &&
+              sizeof(Purpose) == sizeof(uint32_t) && sizeof(Priority) == sizeof(uint32_t) &&
+              sizeof(CloseReason) == sizeof(uint32_t), "An enum is not as wide as the codec takes it to be.");
+
+static NodeId load_id(const uint8_t *p) {
+        NodeId id;
+
+        memcpy(id.bytes, p, NODE_ID_SIZE);
+        return id;
+}
+
+static bool id_is_valid(const uint8_t *p) {
+        NodeId id = load_id(p);
+
+        return !node_id_is_null(&id);
+}
+
+/* Names and sentences end up in logs and on terminals: no control characters, neither C0 nor DEL nor C1. */
+static bool text_is_valid(Slice v) {
+        for (size_t i = 0; i < v.size; i++)
+                if (v.data[i] < 0x20 || v.data[i] == 0x7f ||
+                    (v.data[i] == 0xc2 && i + 1 < v.size && v.data[i + 1] < 0xa0))
+                        return false;
+
+        return utf8_is_valid((const char *) v.data, v.size);
+}
+
+static bool address_is_valid(Slice v) {
+        return (v.data[0] == ADDRESS_IPV4 ? v.size == ADDRESS_SIZE_IPV4 :
+                v.data[0] == ADDRESS_IPV6 && v.size == ADDRESS_SIZE_IPV6) && get_be16(v.data + 1) != 0;
+}
+
+static bool number_is_valid(const TlvTagInfo *info, uint64_t number) {
+        return number >= info->min && number <= info->max;
+}
+
+static bool value_is_valid(const TlvTagInfo *info, Slice v) {
+        if (v.size < info->size_min || v.size > info->size_max)
+                return false;
+
+        switch (info->kind) {
+        case TLV_ENUM:
+                return number_is_valid(info, v.data[0]);
+        case TLV_U16:
+                return number_is_valid(info, get_be16(v.data));
+        case TLV_U32:
+                return number_is_valid(info, get_be32(v.data));
+        case TLV_U64:
+                return number_is_valid(info, get_be64(v.data));
+        case TLV_ID:
+        case TLV_RENEWAL:
+                return id_is_valid(v.data);
+        case TLV_TEXT:
+                return text_is_valid(v);
+        case TLV_TOPIC:
+                return ascii_is_printable((const char *) v.data, v.size);
+        case TLV_ADDRESS:
+                return address_is_valid(v);
+        case TLV_HELD:
+                return v.data[12] < _MEMBER_STATE_MAX;
+        case TLV_STAMP:
+                return id_is_valid(v.data) && get_be64(v.data + 24) != 0;
+        case TLV_RECORD:
+                return tlv_check(&tlv_record_layout, v) == 0;
+        case TLV_ID_OR_NULL:
+        case TLV_BYTES:
+        case TLV_BITS:
+                return true;
+        case TLV_UNKNOWN:
+                break;
+        }
+        assert(false);
+        return false;
+}
+
+static void value_load(const TlvTagInfo *info, Slice v, void *object) {
+        switch (info->kind) {
+        case TLV_ENUM:
+                *(uint32_t *) object = v.data[0];
+                return;
+        case TLV_U16:
+                *(uint16_t *) object = get_be16(v.data);
+                return;
+        case TLV_U32:
+                *(uint32_t *) object = get_be32(v.data);
+                return;
+        case TLV_U64:
+                *(uint64_t *) object = get_be64(v.data);
+                return;
+        case TLV_ID:
+        case TLV_ID_OR_NULL:
+                *(NodeId *) object = load_id(v.data);
+                return;
+        case TLV_TEXT:
+                *put_bytes(object, v.data, v.size) = 0;
+                return;
+        case TLV_TOPIC:
+        case TLV_BYTES:
+                *(Slice *) object = v;
+                return;
+        case TLV_BITS:
+                (void) put_bytes(object, v.data, v.size);
+                return;
+        case TLV_ADDRESS:
+                *(Address *) object = v.data[0] == ADDRESS_IPV4 ?
+                        address_ipv4(v.data + 3, get_be16(v.data + 1)) :
+                        address_ipv6(v.data + 3, get_be16(v.data + 1));
+                return;
+        case TLV_HELD:
+                *(Held *) object = (Held) {
+                        .epoch = get_be64(v.data),
+                        .incarnation = get_be32(v.data + 8),
+                        .state = v.data[12],
+                };
+                return;
+        case TLV_RENEWAL:
+                *(Renewal *) object = (Renewal) {
+                        .id = load_id(v.data),
+                        .epoch = get_be64(v.data + 16),
+                        .age_msec = get_be32(v.data + 24),
+                };
+                return;
+        case TLV_STAMP: {
+                GossipMessage *gossip = object;
+
+                gossip->id = (MessageId) {
+                        .origin = load_id(v.data),
+                        .epoch = get_be64(v.data + 16),
+                        .sequence = get_be64(v.data + 24),
+                };
+                gossip->age_msec = get_be32(v.data + 32);
+                gossip->n_hops = v.data[36];
+                return;
+        }
+        case TLV_RECORD:
+                tlv_load(&tlv_record_layout, v, object);
+                return;
+        case TLV_UNKNOWN:
+                break;
+        }
+        assert(false);
+}
+
+static size_t value_size(const TlvTagInfo *info, const void *object) {
+        size_t size = info->size_max;
+
+        switch (info->kind) {
+        case TLV_TEXT:
+                size = strnlen(object, info->size_max + 1);
+                break;
+        case TLV_TOPIC:
+        case TLV_BYTES:
+                size = ((const Slice *) object)->size;
+                break;
+        case TLV_ADDRESS:
+                size = ((const Address *) object)->family == ADDRESS_IPV4 ? ADDRESS_SIZE_IPV4 : ADDRESS_SIZE_IPV6;
+                break;
+        case TLV_RECORD:
+                size = tlv_size(&tlv_record_layout, object);
+                break;
+        case TLV_ENUM:
+        case TLV_U16:
+        case TLV_U32:
+        case TLV_U64:
+        case TLV_ID:
+        case TLV_ID_OR_NULL:
+        case TLV_BITS:
+        case TLV_HELD:
+        case TLV_RENEWAL:
+        case TLV_STAMP:
+        case TLV_UNKNOWN:
+                break;
+        }
+
+        assert(size <= info->size_max);
+        return size;
+}
+
+static uint8_t *store_enum(uint8_t *p, uint32_t v) {
+        assert(v <= UINT8_MAX);
+
+        return put_u8(p, (uint8_t) v);
+}
+
+static uint8_t *value_store(const TlvTagInfo *info, const void *object, size_t size, uint8_t *p) {
+        switch (info->kind) {
+        case TLV_ENUM:
+                return store_enum(p, *(const uint32_t *) object);
+        case TLV_U16:
+                return put_be16(p, *(const uint16_t *) object);
+        case TLV_U32:
+                return put_be32(p, *(const uint32_t *) object);
+        case TLV_U64:
+                return put_be64(p, *(const uint64_t *) object);
+        case TLV_ID:
+        case TLV_ID_OR_NULL:
+        case TLV_TEXT:
+        case TLV_BITS:
+                return put_bytes(p, object, size);
+        case TLV_TOPIC:
+        case TLV_BYTES:
+                return put_bytes(p, ((const Slice *) object)->data, size);
+        case TLV_ADDRESS: {
+                const Address *address = object;
+
+                p = put_be16(put_u8(p, address->family), address->port);
+                return put_bytes(p, address->bytes, size - 3);
+        }
+        case TLV_HELD: {
+                const Held *held = object;
+
+                return store_enum(put_be32(put_be64(p, held->epoch), held->incarnation), held->state);
+        }
+        case TLV_RENEWAL: {
+                const Renewal *renewal = object;
+
+                p = put_bytes(p, renewal->id.bytes, NODE_ID_SIZE);
+                return put_be32(put_be64(p, renewal->epoch), renewal->age_msec);
+        }
+        case TLV_STAMP: {
+                const GossipMessage *gossip = object;
+
+                p = put_bytes(p, gossip->id.origin.bytes, NODE_ID_SIZE);
+                p = put_be64(put_be64(p, gossip->id.epoch), gossip->id.sequence);
+                return put_u8(put_be32(p, gossip->age_msec), gossip->n_hops);
+        }
+        case TLV_RECORD:
+                return tlv_store(&tlv_record_layout, object, p);
+        case TLV_UNKNOWN:
+                break;
+        }
+        assert(false);
+        return p;
+}
+
+/* Takes the first TLV off @tlvs. Return: 1, 0 at the end, -EBADMSG when what is left is not a TLV. */
+static int tlv_next(Slice *tlvs, uint8_t *ret_tag, Slice *ret_value) {
+        size_t size;
+
+        if (tlvs->size == 0)
+                return 0;
+        if (tlvs->size < TLV_HEADER_SIZE)
+                return -EBADMSG;
+
+        size = get_be24(tlvs->data + 1);
+        if (size > tlvs->size - TLV_HEADER_SIZE)
+                return -EBADMSG;
+
+        *ret_tag = tlvs->data[0];
+        *ret_value = slice_of(tlvs->data + TLV_HEADER_SIZE, size);
+        *tlvs = slice_of(tlvs->data + TLV_HEADER_SIZE + size, tlvs->size - TLV_HEADER_SIZE - size);
+        return 1;
+}
+
+static const TlvField *layout_find(const TlvLayout *layout, uint8_t tag) {
+        for (size_t i = 0; i < layout->n_fields; i++)
+                if (layout->fields[i].tag == (tag & ~TLV_CRITICAL))
+                        return layout->fields + i;
+        return NULL;
+}
+
+int tlv_check(const TlvLayout *layout, Slice tlvs) {
+        const uint8_t *found[TLV_FIELDS_MAX] = {};
+        size_t n[TLV_FIELDS_MAX] = {};
+        Slice value;
+        uint8_t tag;
+        int r;
+
+        assert(layout->n_fields <= TLV_FIELDS_MAX);
+
+        while ((r = tlv_next(&tlvs, &tag, &value)) > 0) {
+                const TlvField *field = layout_find(layout, tag);
+                size_t i;
+
+                if (!field) {
+                        if ((tag & TLV_CRITICAL) || tag == 0)
+                                return -EBADMSG;
+                        continue;
+                }
+
+                i = (size_t) (field - layout->fields);
+                if (++n[i] > (field->presence == TLV_REPEATED ? field->n_max : 1))
+                        return -EBADMSG;
+                if (!value_is_valid(tag_table + field->tag, value))
+                        return -EBADMSG;
+                found[i] = value.data;
+        }
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < layout->n_fields; i++)
+                if (layout->fields[i].presence == TLV_ONCE && n[i] == 0)
+                        return -EBADMSG;
+
+        for (size_t i = 0; i < layout->n_fields; i++) {
+                const TlvField *field = layout->fields + i, *other;
+
+                if (!field->not_below)
+                        continue;
+                other = layout_find(layout, field->not_below);
+                if (memcmp(found[i], found[other - layout->fields], tag_table[field->tag].size_max) < 0)
+                        return -EBADMSG;
+        }
+        return 0;
+}
+
+void tlv_load(const TlvLayout *layout, Slice tlvs, void *object) {
+        uint8_t *base = object, tag;
+        Slice value;
+
+        for (const TlvField *field = layout->fields; field < layout->fields + layout->n_fields; field++)
+                switch (field->presence) {
+                case TLV_ONCE:
+                        break;
+                case TLV_OPTIONAL:
+                        *(bool *) (base + field->n_offset) = false;
+                        break;
+                case TLV_ADDRESS_OR_NONE:
+                        *(Address *) (base + field->offset) = (Address) {};
+                        break;
+                case TLV_REPEATED:
+                        *(size_t *) (base + field->n_offset) = 0;
+                        break;
+                }
+
+        while (tlv_next(&tlvs, &tag, &value) > 0) {
+                const TlvField *field = layout_find(layout, tag);
+                size_t i = 0;
+
+                if (!field)
+                        continue;
+                if (field->presence == TLV_OPTIONAL)
+                        *(bool *) (base + field->n_offset) = true;
+                else if (field->presence == TLV_REPEATED)
+                        i = (*(size_t *) (base + field->n_offset))++;
+
+                value_load(tag_table + field->tag, value, base + field->offset + i * field->element_size);
+        }
+}
+
+/* How many TLVs of this field @object has. */
+static size_t field_count(const TlvField *field, const uint8_t *base) {
+        size_t n = 1;
+
+        switch (field->presence) {
+        case TLV_ONCE:
+                break;
+        case TLV_OPTIONAL:
+                n = *(const bool *) (base + field->n_offset);
+                break;
+        case TLV_ADDRESS_OR_NONE:
+                n = address_is_set((const Address *) (base + field->offset));
+                break;
+        case TLV_REPEATED:
+                n = *(const size_t *) (base + field->n_offset);
+                assert(n <= field->n_max);
+                break;
+        }
+        return n;
+}
+
+size_t tlv_size(const TlvLayout *layout, const void *object) {
+        const uint8_t *base = object;
+        size_t size = 0;
+
+        for (const TlvField *field = layout->fields; field < layout->fields + layout->n_fields; field++)
+                for (size_t i = 0, n = field_count(field, base); i < n; i++)
+                        size += TLV_HEADER_SIZE +
+                                value_size(tag_table + field->tag, base + field->offset + i * field->element_size);
+        return size;
+}
+
+uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p) {
+        const uint8_t *base = object, *start = p;
+
+        for (const TlvField *field = layout->fields; field < layout->fields + layout->n_fields; field++)
+                for (size_t i = 0, n = field_count(field, base); i < n; i++) {
+                        const TlvTagInfo *info = tag_table + field->tag;
+                        const void *value = base + field->offset + i * field->element_size;
+                        size_t size = value_size(info, value);
+
+                        p = put_be24(put_u8(p, (uint8_t) field->tag), (uint32_t) size);
+                        p = value_store(info, value, size, p);
+                }
+
+        assert(tlv_check(layout, slice_of(start, (size_t) (p - start))) == 0);
+        return p;
+}
