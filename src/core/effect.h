@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the core asks for: the only way out of it. Effects are carried out in the order in which they come; whoever drives
+ * the core drains the queue after every event. The queue has room for the worst that a single event can ask for; more
+ * is a mistake of ours (assert), never dropped.
+ */
+
+#include "base/address.h"
+#include "base/id.h"
+#include "base/usec.h"
+#include "wire/message.h"
+
+/*
+ * A connection, whoever opened it. The core numbers those it dials (even numbers), the shell those it accepts (odd ones, see
+ * link_id_is_accepted()); a number is never used twice.
+ */
+typedef uint64_t LinkId;
+
+static inline bool link_id_is_accepted(LinkId link) {
+        return link & 1;
+}
+
+typedef enum EffectType {
+        EFFECT_DIAL,            /* open a connection; answered by node_on_link() */
+        EFFECT_SEND,            /* send a frame on a link */
+        EFFECT_MEASURE,         /* report again what is ahead of the last measured frame, by node_on_backlog() */
+        EFFECT_HANG_UP,         /* close a link; nothing is reported about it any more */
+        EFFECT_RESOLVE,         /* look a seed's host name up; answered by node_on_resolved() */
+        EFFECT_PERSIST,         /* write something down before the next effect is carried out */
+        EFFECT_DELIVER,         /* a gossip message for local subscribers and the journal */
+        EFFECT_PONG,            /* the answer to node_ping() */
+        EFFECT_NOTICE,          /* something happened that people and programs may want to know */
+} EffectType;
+
+typedef enum PersistWhat {
+        PERSIST_IDENTITY,       /* node_identity() */
+        PERSIST_PEERS,          /* a peer's lost-peer memory, peer_lost() */
+        PERSIST_REGISTRY,       /* a seed's directory, seed_snapshot() */
+} PersistWhat;
+
+typedef enum NoticeType {
+        NOTICE_STATE,                   /* the node's NodeState changed: .state */
+
+        /* Sessions. .address and .incoming say which connection; .detail what the other end or we found */
+        NOTICE_SESSION_REFUSED,         /* we or they closed it: .reason, .by_us */
+        NOTICE_PROTOCOL_ERROR,          /* malformed or misplaced message: closed */
+        NOTICE_DUPLICATE_ID,            /* another node has our id: we took a new one, .id */
+        NOTICE_DUPLICATE_REFUSED,       /* somebody came with the id of another living node, .id at .address */
+        NOTICE_EPOCH,                   /* we were shown a higher epoch of ours and jumped above it: .epoch */
+        NOTICE_REFUTED,                 /* somebody held us as .held_state; incarnation raised */
+        NOTICE_CLOCK_JUMP,              /* our timer came .duration late */
+
+        /* Peer: seeds. .seed is "host:port" as configured, .n of .n_max wanted registrations */
+        NOTICE_SEED_REGISTERED,         /* .total peers known there */
+        NOTICE_SEED_LOST,               /* a registered seed's session ended: .detail */
+        NOTICE_SEED_UNREACHABLE,        /* it could not be reached: .detail; once per spell, not per attempt */
+
+        /* Peer: links. .id .name .address .incoming .n of .n_max */
+        NOTICE_LINKED,
+        NOTICE_UNLINKED,                /* .reason, .by_us, .detail */
+        NOTICE_BUSY,                    /* a peer refuses more links */
+        NOTICE_SILENT,                  /* a linked peer does not answer: .n strikes in .duration; reported to .n_max seeds */
+
+        /* Members. .id .name .address */
+        NOTICE_JOINED,                  /* .restarted: known before, with a lower epoch */
+        NOTICE_LEFT,
+        NOTICE_SUSPECT,
+        NOTICE_DEAD,
+        NOTICE_ALIVE,                   /* was suspect or dead and is not */
+
+        /* Seed. .id .name .address; .n live records after it */
+        NOTICE_REGISTERED,
+        NOTICE_EXPIRED,                 /* its lease ran out: lost */
+        NOTICE_REPORTED_DEAD,           /* reported by .n_max peers, and does not answer: dead */
+        NOTICE_REPORT_FALSE,            /* reported by .other_name, but answers */
+        NOTICE_REPORTER_IGNORED,        /* too many false reports; .duration */
+        NOTICE_SEED_LINKED,             /* session with another seed: .seed */
+        NOTICE_SEED_UNLINKED,
+} NoticeType;
+
+typedef enum NodeState {
+        NODE_STARTING,
+        NODE_ONLINE,            /* linked, or registered with no other live member known; a seed: listening */
+        NODE_ISOLATED,          /* no link and no seed, or no link though others are known */
+        NODE_STOPPING,
+        _NODE_STATE_MAX,
+} NodeState;
+
+#define SEED_TEXT_MAX 300U      /* "host:port" */
+
+typedef struct Notice {
+        NoticeType type;
+        NodeId id;
+        char name[NODE_NAME_MAX + 1];
+        char other_name[NODE_NAME_MAX + 1];
+        Address address;
+        char seed[SEED_TEXT_MAX];
+        char detail[DETAIL_MAX + 1];    /* from a remote, or our own words; not escaped */
+        NodeState state;
+        MemberState held_state;
+        CloseReason reason;
+        bool incoming, by_us, restarted;
+        unsigned n, n_max, total;
+        uint64_t epoch;
+        usec_t duration;
+} Notice;
+
+typedef struct Delivery {
+        MessageId id;
+        char origin_name[NODE_NAME_MAX + 1];    /* "" when the origin is not in the member table */
+        char from_name[NODE_NAME_MAX + 1];      /* the neighbour that brought it; "" for our own message */
+        bool own;                               /* published here */
+        usec_t age_usec;
+        unsigned n_hops;
+        FrameBuffer *frame;                     /* keeps topic and payload alive; a reference of the effect's */
+        Slice topic, payload;
+} Delivery;
+
+typedef struct Effect {
+        EffectType type;
+        LinkId link;                    /* DIAL, SEND, MEASURE, HANG_UP */
+        union {
+                Address address;        /* DIAL */
+                struct {
+                        FrameBuffer *frame;     /* SEND: a reference of the effect's */
+                        bool is_data;           /* after all control frames; node_on_sent() reports it gone */
+                        bool measure;           /* report what is ahead of it by node_on_backlog() */
+                };
+                bool flush;             /* HANG_UP: send what is queued first, for a few seconds at most; else drop it */
+                unsigned seed;          /* RESOLVE: see seed_list in node.h */
+                PersistWhat persist;
+                Delivery delivery;
+                struct {
+                        uint64_t token; /* PONG: as given to node_ping() */
+                        int error;      /* 0, -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH */
+                        usec_t rtt_usec;
+                };
+                Notice notice;
+        };
+} Effect;
+
+/* Gives back what the effect holds. Every popped effect is released, whatever became of it. */
+void effect_release(Effect *effect);
+
+const char *node_state_to_string(NodeState state);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What only a peer does: publishing, links by hand, the memory of lost peers. */
+
+#include "core/node.h"
+
+/**
+ * peer_publish() - gossip a message of our own to everybody
+ * @topic:      1 to TOPIC_MAX bytes of printable ASCII
+ * @payload:    0 to PAYLOAD_MAX bytes, copied
+ * @ret:        its id
+ *
+ * The message is queued on every link, or on none.
+ *
+ * Return: 0; -EINVAL a topic that is none; -EMSGSIZE; -ENOTCONN no link; -EBUSY the queue of a link is full; -ENOMEM.
+ */
+int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret);
+
+/* Links to an address now, whatever the number of links. -EINVAL: not dialable; -EALREADY: linked or being dialled. */
+int peer_connect(Node *node, const Address *address, usec_t now_usec);
+
+/* Ends the link to a member in order; it may come back by itself. -ESRCH: no such link. */
+int peer_disconnect(Node *node, const NodeId *id, usec_t now_usec);
+
+typedef struct LostPeer {
+        NodeId id;              /* may be null */
+        Address address;
+} LostPeer;
+
+/* Before node_start(): what was remembered on disk. At most params.lost_max are taken. */
+int peer_set_lost(Node *node, const LostPeer *peers, size_t n);
+/* What to remember (links and others, best first): the number written to @ret, at most @n_max. */
+size_t peer_lost(const Node *node, LostPeer *ret, size_t n_max);
+
+unsigned peer_n_links(const Node *node);
+unsigned peer_n_links_out(const Node *node);
+uint64_t peer_sequence(const Node *node);       /* of our last message, 0: none */
