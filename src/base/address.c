@@ -83,6 +83,7 @@ int address_parse_host(const char *text, uint16_t port, Address *ret) {
 int address_parse(const char *text, Address *ret) {
         char host[INET6_ADDRSTRLEN];
         const char *colon = strrchr(text, ':'), *end = colon;
+        bool bracketed = text[0] == '[';
         uint16_t port;
         int r;
 
@@ -91,15 +92,18 @@ int address_parse(const char *text, Address *ret) {
 
         r = parse_port(colon + 1, &port);
         if (r < 0)
-                return r;
+                return -EINVAL;
 
-        if (*text == '[') {
+        if (bracketed) {
                 if (end - text < 2 || end[-1] != ']')
                         return -EINVAL;
                 text++;
                 end--;
-        } else if (memchr(text, ':', (size_t) (end - text)))
-                return -EINVAL;         /* IPv6 needs its brackets, else the port is ambiguous */
+        }
+
+        /* IPv6 needs its brackets, else the port is ambiguous; nothing else has any. */
+        if (bracketed != !!memchr(text, ':', (size_t) (end - text)))
+                return -EINVAL;
 
         if ((size_t) (end - text) >= sizeof(host))
                 return -EINVAL;

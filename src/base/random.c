@@ -48,7 +48,7 @@ uint64_t random_below(Random *random, uint64_t n) {
 }
 
 usec_t random_jitter(Random *random, usec_t t) {
-        return t < 2 ? t : t / 2 + random_below(random, t);
+        return t < 2 || t == USEC_INFINITY ? t : usec_add(t / 2, random_below(random, t));
 }
 
 void random_shuffle(Random *random, void *base, size_t n, size_t size) {

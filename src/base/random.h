@@ -22,7 +22,8 @@ uint64_t random_u64(Random *random);
 /* Uniform in [0, n), without modulo bias. @n must not be 0. */
 uint64_t random_below(Random *random, uint64_t n);
 
-/* Uniform in [t/2, t + t/2): the "+-50 %" of every periodic timer, so that nodes do not march in step. */
+/* Uniform in [t/2, t + t/2): the "+-50 %" of every periodic timer, so that nodes do not march in step.
+ * Below 2 us, and when infinite, @t itself. */
 usec_t random_jitter(Random *random, usec_t t);
 
 /* Shuffles @n elements of @size bytes in place (Fisher-Yates); @size is at most 64. */

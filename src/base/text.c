@@ -132,15 +132,16 @@ char *text_escape(const void *data, size_t size) {
         return out;
 }
 
+/* Digits are cut, not rounded: 999.99 ms must not become "1000.0 ms". */
 char *duration_format(usec_t t, char buffer[static DURATION_TEXT_SIZE]) {
         uint64_t s = t / USEC_PER_SEC;
 
         if (t == USEC_INFINITY)
                 (void) snprintf(buffer, DURATION_TEXT_SIZE, "never");
         else if (t < USEC_PER_SEC)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%.1f ms", (double) t / USEC_PER_MSEC);
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 ".%" PRIu64 " ms", t / 1000, t / 100 % 10);
         else if (t < 10 * USEC_PER_SEC)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%.1f s", (double) t / USEC_PER_SEC);
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 ".%" PRIu64 " s", s, t / 100000 % 10);
         else if (s < 60)
                 (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " s", s);
         else if (s < 3600)
@@ -154,15 +155,15 @@ char *duration_format(usec_t t, char buffer[static DURATION_TEXT_SIZE]) {
 
 char *size_format(uint64_t n, char buffer[static SIZE_TEXT_SIZE]) {
         static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-        double v = (double) n / 1024;
-        size_t unit = 0;
+        unsigned unit = 0, shift;
 
         if (n < 1024) {
                 (void) snprintf(buffer, SIZE_TEXT_SIZE, "%" PRIu64 " B", n);
                 return buffer;
         }
-        for (; v >= 1024 && unit + 1 < ELEMENTSOF(units); unit++)
-                v /= 1024;
-        (void) snprintf(buffer, SIZE_TEXT_SIZE, "%.1f %s", v, units[unit]);
+        for (shift = 10; n >> shift >= 1024; shift += 10)
+                unit++;
+        (void) snprintf(buffer, SIZE_TEXT_SIZE, "%" PRIu64 ".%" PRIu64 " %s",
+                        n >> shift, (n & ((UINT64_C(1) << shift) - 1)) * 10 >> shift, units[unit]);
         return buffer;
 }
