@@ -38,7 +38,7 @@
 /* Hands a pointer over: the variable is NULL afterwards, so that its cleanup does nothing. */
 #define TAKE_PTR(p)                        \
         __extension__({                    \
-                __auto_type *_take_p = &(p); \
+                __auto_type _take_p = &(p); \
                 __auto_type _taken = *_take_p; \
                 *_take_p = NULL;           \
                 _taken;                    \
