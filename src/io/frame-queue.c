@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "io/frame-queue.h"
+
+#include <errno.h>
+
+#define CAPACITY_MIN 8U
+#define CAPACITY_IDLE_MAX 64U   /* a larger ring is given back once it is empty */
+
+void frame_queue_done(FrameQueue *queue) {
+        while (queue->n > 0)
+                (void) frame_buffer_unref(frame_queue_pop(queue));
+        free(queue->ring);
+        *queue = (FrameQueue) {};
+}
+
+static int frame_queue_grow(FrameQueue *queue) {
+        size_t capacity = MAX(queue->capacity * 2, (size_t) CAPACITY_MIN);
+        FrameBuffer **ring;
+
+        ring = calloc(capacity, sizeof(*ring));
+        if (!ring)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < queue->n; i++)
+                ring[i] = frame_queue_at(queue, i);
+
+        free(queue->ring);
+        queue->ring = ring;
+        queue->capacity = capacity;
+        queue->first = 0;
+        return 0;
+}
+
+int frame_queue_push(FrameQueue *queue, FrameBuffer *frame) {
+        int r;
+
+        if (queue->n == queue->capacity) {
+                r = frame_queue_grow(queue);
+                if (r < 0)
+                        return r;
+        }
+
+        queue->ring[(queue->first + queue->n) & (queue->capacity - 1)] = frame_buffer_ref(frame);
+        queue->n++;
+        queue->n_bytes += frame->size;
+        return 0;
+}
+
+FrameBuffer *frame_queue_pop(FrameQueue *queue) {
+        FrameBuffer *frame = frame_queue_at(queue, 0);
+
+        queue->first = (queue->first + 1) & (queue->capacity - 1);
+        queue->n--;
+        queue->n_bytes -= frame->size;
+
+        if (queue->n == 0 && queue->capacity > CAPACITY_IDLE_MAX) {
+                free(queue->ring);
+                *queue = (FrameQueue) {};
+        }
+        return frame;
+}
