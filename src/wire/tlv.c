@@ -42,7 +42,7 @@ typedef struct TlvTagInfo {
 #define FIXED(kind, size) { (kind), (size), (size), 0, 0 }
 #define SIZED(kind, size_min, size_max) { (kind), (size_min), (size_max), 0, 0 }
 
-/* PROTOCOL.md, 2.2. Reasons are open: a version to come may know more of them, and its CLOSE should still be understood. */
+/* PROTOCOL.md, 2.2. Reasons are open: a later version may know more of them, and its CLOSE should be understood. */
 static const TlvTagInfo tag_table[] = {
         [TAG_NETWORK]     = SIZED(TLV_TEXT, 1, NETWORK_NAME_MAX),
         [TAG_VERSION_MIN] = NUMBER(TLV_U16, 2, 1, UINT16_MAX),

@@ -4,9 +4,9 @@
 /*
  * TLVs: how a struct lies on the wire, told by a table, from which encoder and decoder both work.
  *
- * A layout lists the TLVs of one body: under which tag, where in the struct, how often. What a value looks like and which
- * bounds it has belongs to its tag, and stands in one table in tlv.c. A decoder first checks everything, then loads:
- * so the struct is written only when all of it is good, and loading cannot fail.
+ * A layout lists the TLVs of one body: under which tag, where in the struct, how often. What a value looks like and
+ * which bounds it has belongs to its tag, and stands in one table in tlv.c. A decoder first checks everything, then
+ * loads: so the struct is written only when all of it is good, and loading cannot fail.
  */
 
 #include "base/bytes.h"

@@ -75,12 +75,15 @@ static void any_text(Random *random, char *text, size_t size_min, size_t size_ma
                         p = put_be16(p, (uint16_t) (0xc080 | c >> 6 << 8 | (c & 0x3f)));
                         break;
                 case 3:
-                        c = (uint32_t) (coin(random) ? between(random, 0x800, 0xd7ff) : between(random, 0xe000, 0xffff));
+                        c = (uint32_t) between(random, 0x800, 0xffff);
+                        if (c >= 0xd800 && c < 0xe000)
+                                c -= 0x800;             /* no surrogates */
                         p = put_be24(p, 0xe08080 | c >> 12 << 16 | (c >> 6 & 0x3f) << 8 | (c & 0x3f));
                         break;
                 case 4:
                         c = (uint32_t) between(random, 0x10000, 0x10ffff);
-                        p = put_be32(p, 0xf0808080 | c >> 18 << 24 | (c >> 12 & 0x3f) << 16 | (c >> 6 & 0x3f) << 8 | (c & 0x3f));
+                        p = put_u8(p, (uint8_t) (0xf0 | c >> 18));
+                        p = put_be24(p, 0x808080 | (c >> 12 & 0x3f) << 16 | (c >> 6 & 0x3f) << 8 | (c & 0x3f));
                         break;
                 }
                 left -= n;
@@ -168,7 +171,9 @@ static void any_sync_records(Random *random, SyncRecordsMessage *m) {
         m->n_records = any_records(random, m->records);
         m->n_renewals = between(random, 0, MESSAGE_RENEWALS_MAX);
         for (size_t i = 0; i < m->n_renewals; i++)
-                m->renewals[i] = (Renewal) { .id = any_id(random), .epoch = any_u64(random), .age_msec = any_u32(random) };
+                m->renewals[i] = (Renewal) {
+                        .id = any_id(random), .epoch = any_u64(random), .age_msec = any_u32(random),
+                };
         m->has_want = coin(random);
         any_bytes(random, m->want, sizeof(m->want));
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A message as one line of text, in which every field has exactly one form: two messages are equal when their lines are.
+ * A message as one line of text, in which every field has one form: two messages are equal when their lines are.
  *
  *      PING nonce=17 links=4
  *      BUSY address=[4/7f000001/6001,6/00000000000000000000000000000001/6002]

@@ -38,8 +38,8 @@ static inline void body_copy_without(Body *body, Slice source, uint8_t tag) {
         }
 }
 
-/* Decodes a copy of exactly the right size, so that a sanitizer sees a step beyond its end. The copy is freed: the slices of
- * @ret are gone. When the body is refused @ret must be as it was. */
+/* Decodes a copy of exactly the right size, so that a sanitizer sees a step beyond its end. The copy is freed: the
+ * slices of @ret are gone. When the body is refused @ret must be as it was. */
 static inline int body_decode(MessageType type, const uint8_t *data, size_t size, Message *ret) {
         _cleanup_free_ uint8_t *copy = malloc(MAX(size, (size_t) 1));
         _cleanup_free_ Message *before = malloc(sizeof(Message));

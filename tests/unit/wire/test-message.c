@@ -88,7 +88,8 @@ static void test_bytes_are_those_of_the_specification(void **state) {
         static const uint8_t gossip[] = {
                 0, 0, 0, 55, 0x50, 0,
                 32, 0, 0, 37,
-                1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 7, 8,
+                1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+                0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 7, 8,
                 33, 0, 0, 1, 't',
                 34, 0, 0, 3, 0, 0xff, '\n',
         };
@@ -109,7 +110,11 @@ static void test_bytes_are_those_of_the_specification(void **state) {
         assert_memory_equal(b->data, busy, sizeof(busy));
 
         *m = (Message) { .type = MESSAGE_GOSSIP, .gossip = {
-                .id = { .origin = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } }, .epoch = 5, .sequence = 6 },
+                .id = {
+                        .origin = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } },
+                        .epoch = 5,
+                        .sequence = 6,
+                },
                 .age_msec = 7,
                 .n_hops = 8,
                 .topic = slice_of("t", 1),

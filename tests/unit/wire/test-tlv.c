@@ -328,7 +328,8 @@ static void test_hostile_text_is_refused(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(right); i++) {
                 assert_int_equal(decode_with(s, MESSAGE_CLOSE, TAG_DETAIL, right[i], strlen(right[i])), 1);
                 assert_string_equal(s->decoded.close.detail, right[i]);
-                assert_int_equal(decode_with(s, MESSAGE_GOSSIP, TAG_TOPIC, right[i], strlen(right[i])), i < 2 ? 1 : -EBADMSG);
+                assert_int_equal(decode_with(s, MESSAGE_GOSSIP, TAG_TOPIC, right[i], strlen(right[i])),
+                                 i < 2 ? 1 : -EBADMSG);
         }
 }
 
@@ -359,16 +360,18 @@ static void test_numbers_have_ranges(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 uint64_t limit = UINT64_MAX >> (64 - 8 * rows[i].size);
                 const uint64_t tries[] = {
-                        0, rows[i].min - 1, rows[i].min, rows[i].min + 1, rows[i].max - 1, rows[i].max, rows[i].max + 1, limit,
+                        0, rows[i].min - 1, rows[i].min, rows[i].min + 1,
+                        rows[i].max - 1, rows[i].max, rows[i].max + 1, limit,
                 };
 
                 for (size_t j = 0; j < ELEMENTSOF(tries); j++) {
+                        size_t size = rows[i].size;
                         uint8_t value[8];
 
                         if (tries[j] > limit)
                                 continue;
                         (void) put_be64(value, tries[j]);
-                        assert_int_equal(decode_with(s, rows[i].type, (uint8_t) rows[i].tag, value + 8 - rows[i].size, rows[i].size),
+                        assert_int_equal(decode_with(s, rows[i].type, (uint8_t) rows[i].tag, value + 8 - size, size),
                                          tries[j] >= rows[i].min && tries[j] <= rows[i].max ? 1 : -EBADMSG);
                 }
         }
@@ -376,7 +379,8 @@ static void test_numbers_have_ranges(void **state) {
         for (uint8_t v = 0; v < 8; v++) {
                 assert_int_equal(decode_record_with(s, TAG_STATE, &v, 1), v <= 3 ? 1 : -EBADMSG);
                 assert_int_equal(decode_record_with(s, TAG_ROLE, &v, 1), v == 1 || v == 2 ? 1 : -EBADMSG);
-                assert_int_equal(decode_with(s, MESSAGE_ACCUSED, TAG_HELD, (uint8_t[13]) { [12] = v }, 13), v <= 3 ? 1 : -EBADMSG);
+                assert_int_equal(decode_with(s, MESSAGE_ACCUSED, TAG_HELD, (uint8_t[13]) { [12] = v }, 13),
+                                 v <= 3 ? 1 : -EBADMSG);
         }
 }
 
@@ -414,7 +418,8 @@ static void test_versions_are_in_order(void **state) {
 }
 
 static void test_nobody_has_no_place_but_in_after(void **state) {
-        static const uint8_t nobody[37] = { [31] = 1 }, somebody[37] = { [15] = 1, [31] = 1 }, unnumbered[37] = { 1 };
+        static const uint8_t nobody[37] = { [31] = 1 }, somebody[37] = { [15] = 1, [31] = 1 };
+        static const uint8_t unnumbered[37] = { 1 };
         Scratch *s = *state;
 
         assert_int_equal(decode_with(s, MESSAGE_HELLO, TAG_ID, nobody, 16), -EBADMSG);
@@ -472,7 +477,7 @@ static void test_addresses_have_a_family_a_size_and_a_port(void **state) {
         assert_string_equal(ADDRESS_TEXT(&s->decoded.hello_ok.observed), "10.1.2.3:6001");
 }
 
-/* Unknown ones may stand anywhere, repeatedly, and be empty; also in a record; and known ones that have no place here. */
+/* They may stand anywhere, repeatedly, and be empty; also in a record; and known ones that have no place here. */
 static void test_unknown_ones_are_skipped_unless_critical(void **state) {
         static const uint8_t unknown[] = { TAG_PAYLOAD + 1, 37, 38, 100, 127 };
         Scratch *s = *state;
