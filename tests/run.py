@@ -209,6 +209,8 @@ class Run:
 
                 directory = TOP / 'build-fuzz' / 'tests' / 'fuzz'
                 targets = [f for f in sorted(directory.glob('fuzz-*')) if f.is_file() and os.access(f, os.X_OK)]
+                if not targets:
+                        self.fail('fuzzing', 'There is no fuzz target.')
                 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
                         for target, result in zip(targets, pool.map(self.fuzz, targets)):
                                 runs = re.search(r'stat::number_of_executed_units: *(\d+)', result.stdout)
@@ -224,7 +226,7 @@ class Run:
                 found.mkdir(parents=True, exist_ok=True)
                 corpus = TOP / 'tests' / 'fuzz' / 'corpus' / name
                 return self.command([target, f'-max_total_time={FUZZ_SECONDS}', '-timeout=10', '-print_final_stats=1',
-                                     f'-artifact_prefix={found.parent}/{name}-', found] + ([corpus] if corpus.exists() else []),
+                                     f'-artifact_prefix={found.parent}/{name}-', found, *([corpus] if corpus.exists() else [])],
                                     env={**os.environ, **SANITIZER_ENV})
 
         def stage_units(self):
@@ -249,6 +251,27 @@ class Run:
                         self.check(f'systemd-analyze security {unit}',
                                    ['systemd-analyze', 'security', '--offline=true', f'--threshold={EXPOSURE_MAX}',
                                     '--no-pager', f'--root={root}', unit])
+
+        def stage_system(self):
+                """the installed product on a booted host"""
+                if os.geteuid() != 0:
+                        self.skip('system tests', 'booting a host needs root')
+                        return
+                root = self.install()
+                if not root:
+                        return
+
+                result = self.command([sys.executable, '-B', TOP / 'tests' / 'system' / 'test-host.py', root, TOP])
+                passed, failed, skips = count_output(result.stdout)
+                self.tally.add(passed=passed, failed=failed)
+                for reason in skips:
+                        self.skip('system tests', reason)
+                for report in re.findall(r'^not ok .*\n(?:#.*\n)*', result.stdout, re.M):
+                        show('tests/system/test-host.py', report)
+
+                planned = re.search(r'^1\.\.(\d+)', result.stdout, re.M)
+                if result.returncode != 0 or not planned or int(planned[1]) != passed + failed + len(skips):
+                        self.fail('the system tests did not come to their end', result.stdout)
 
         def install(self):
                 """The product of the gcc build as it is installed. Return: the root it is below, None without it."""

@@ -17,7 +17,7 @@ PURE = set('''
         strcasecmp strchr strchrnul strcmp strcpy stpcpy strcspn strdup strlen
         strncasecmp strncmp strndup strnlen strrchr strspn strstr
         strtol strtoll strtoul strtoull strtoumax
-        snprintf vsnprintf asprintf vasprintf sscanf
+        snprintf sprintf vsnprintf asprintf vasprintf sscanf
         fnmatch inet_ntop inet_pton
         exp log log2 pow lround llround
         __errno_location __ctype_b_loc __assert_fail __stack_chk_fail
@@ -55,7 +55,8 @@ def main():
 
         print(f'1..{len(libraries) + 1}')
 
-        must_refuse = 'clock_gettime time socket read write open getrandom rand random sd_event_now sd_journal_send printf'.split()
+        must_refuse = ('clock_gettime', 'time', 'socket', 'read', 'write', 'open', 'getrandom', 'rand', 'random', 'printf',
+                       'sd_event_now', 'sd_journal_send')
         slipped = [symbol for symbol in must_refuse if allowed(symbol)]
         print(f'{"not ok" if slipped else "ok"} 1 - the list refuses clocks, sockets, files, logs and random sources')
 

@@ -30,7 +30,7 @@ ONLY = {('conf', 'core'): {'core/params.h'}}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 LICENCE = 'SPDX-License-Identifier: LGPL-2.1-or-later'
-WIDTH = 132             # the style says about 118; this far beyond it nobody meant to go
+WIDTH = 140             # the style says about 118; this far beyond it nobody meant to go
 
 
 def bad_includes(layer, text):

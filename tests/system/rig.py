@@ -35,9 +35,11 @@ class RigError(Exception):
         pass
 
 
-def run(*args, check=True, timeout=600, **kwargs):
-        kwargs.setdefault('stdin', subprocess.DEVNULL)
-        result = subprocess.run([str(a) for a in args], text=True, errors='replace', timeout=timeout,
+def run(*args, check=True, timeout=600, within=(), **kwargs):
+        """Runs @args, by the command @within if there is one. What failed is told by @args alone."""
+        if 'input' not in kwargs:
+                kwargs['stdin'] = subprocess.DEVNULL
+        result = subprocess.run([str(a) for a in (*within, *args)], text=True, errors='replace', timeout=timeout,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
         if check and result.returncode != 0:
                 raise RigError(f'{" ".join(map(str, args))}: exit status {result.returncode}\n{result.stdout}')
@@ -170,12 +172,14 @@ class Host:
                         group.mkdir(parents=True, exist_ok=True)
 
                 enter = '; '.join(f'echo $$ > {group}/cgroup.procs' for group in groups)
-                quiet = 'mkdir -p /run/systemd/nspawn && mount -t tmpfs -o mode=755 rig /run/systemd/nspawn'
+                quiet = 'mkdir -p /run/systemd/nspawn && mount -t tmpfs -o mode=755 rig /run/systemd/nspawn && exec "$@"'
                 uuid = hashlib.md5(f'{self.rig.id}-{self.name}'.encode()).hexdigest()   # the same at every boot
                 with open(self.directory / 'console', 'a') as console:
                         self.nspawn = subprocess.Popen(
-                                ['sh', '-c', f'{enter}; exec unshare --mount --propagation slave sh -c \'{quiet} && exec "$@"\' sh "$@"',
-                                 'sh', 'env', 'SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1',
+                                ['sh', '-c', f'{enter}; exec "$@"', 'sh',
+                                 'setpriv', '--pdeathsig', 'KILL',          # it ends with us, however we end
+                                 'unshare', '--mount', '--propagation', 'slave', 'sh', '-c', quiet, 'sh',
+                                 'env', 'SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1',
                                  'systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--boot',
                                  f'--directory={self.rig.root}', '--volatile=overlay', f'--machine={self.name}',
                                  f'--hostname={self.name}', f'--uuid={uuid}',
@@ -188,7 +192,8 @@ class Host:
         def find_leader(self):
                 """PID 1 of the host: the child of nspawn that has become systemd."""
                 if self.nspawn.poll() is not None:
-                        raise RigError(f'{self.name} does not boot:\n' + (self.directory / 'console').read_text(errors='replace'))
+                        console = (self.directory / 'console').read_text(errors='replace')
+                        raise RigError(f'{self.name} does not boot:\n{console}')
                 children = Path(f'/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children').read_text().split()
                 for child in children:
                         if Path(f'/proc/{child}/comm').read_text().strip() == 'systemd':
@@ -206,7 +211,8 @@ class Host:
                                        self.run('systemctl', '--failed', '--no-pager', check=False).stdout)
 
         def booted_state(self):
-                state = self.run('systemctl', 'is-system-running', '--wait', check=False, timeout=BOOT_SECONDS).stdout.strip()
+                result = self.run('systemctl', 'is-system-running', '--wait', check=False, timeout=BOOT_SECONDS)
+                state = result.stdout.strip()
                 return state if state in ('running', 'degraded', 'maintenance') else None
 
         def stop(self):
@@ -230,14 +236,14 @@ class Host:
 
         # Inside -----------------------------------------------------------------------------------------------------
 
-        def command(self, *args, user=None):
-                """What runs these arguments inside, as root or another user."""
+        def inside(self, user=None):
+                """The beginning of a command line that runs the rest of it inside, as root or another user."""
                 enter = ['nsenter', '-t', str(self.leader), '-m', '-u', '-i', '-n', '-p', '-C', '-r', '-w', '--']
                 clean = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8', 'TERM=dumb']
-                return enter + clean + (['runuser', '-u', user, '--'] if user else []) + [str(a) for a in args]
+                return enter + clean + (['runuser', '-u', user, '--'] if user else [])
 
         def run(self, *args, user=None, check=True, timeout=60, **kwargs):
-                return run(*self.command(*args, user=user), check=check, timeout=timeout, **kwargs)
+                return run(*args, within=self.inside(user), check=check, timeout=timeout, **kwargs)
 
         def read(self, path):
                 return self.run('cat', path).stdout
@@ -245,10 +251,7 @@ class Host:
         def write(self, path, text):
                 """Also makes the directory."""
                 self.run('mkdir', '-p', os.path.dirname(path))
-                with subprocess.Popen(self.command('tee', path), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as tee:
-                        tee.communicate(text.encode())
-                if tee.returncode != 0:
-                        raise RigError(f'{self.name}: cannot write {path}')
+                self.run('tee', path, input=text)
 
         def show(self, unit, prop):
                 """One property of a unit, as systemctl shows it."""
