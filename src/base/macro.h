@@ -35,6 +35,9 @@
         })
 #define CLAMP(x, low, high) MAX((low), MIN((x), (high)))
 
+/* The structure that @ptr is the @member of. */
+#define container_of(ptr, type, member) ((type *) (void *) ((char *) (ptr) - offsetof(type, member)))
+
 /* Hands a pointer over: the variable is NULL afterwards, so that its cleanup does nothing. */
 #define TAKE_PTR(p)                        \
         __extension__({                    \

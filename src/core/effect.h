@@ -34,6 +34,8 @@ typedef enum EffectType {
         EFFECT_NOTICE,          /* something happened that people and programs may want to know */
 } EffectType;
 
+#define SEED_HOST_MAX 255U      /* a host name or literal address */
+
 typedef enum PersistWhat {
         PERSIST_IDENTITY,       /* node_identity() */
         PERSIST_PEERS,          /* a peer's lost-peer memory, peer_lost() */
@@ -78,6 +80,7 @@ typedef enum NoticeType {
         NOTICE_REPORTER_IGNORED,        /* too many false reports; .duration */
         NOTICE_SEED_LINKED,             /* session with another seed: .seed */
         NOTICE_SEED_UNLINKED,
+        _NOTICE_INVALID = -22,          /* -EINVAL */
 } NoticeType;
 
 typedef enum NodeState {
@@ -129,7 +132,11 @@ typedef struct Effect {
                         bool measure;           /* report what is ahead of it by node_on_backlog() */
                 };
                 bool flush;             /* HANG_UP: send what is queued first, for a few seconds at most; else drop it */
-                unsigned seed;          /* RESOLVE: see seed_list in node.h */
+                struct {
+                        unsigned seed;          /* RESOLVE: given back with node_on_resolved() */
+                        uint16_t port;
+                        char host[SEED_HOST_MAX + 1];
+                } resolve;
                 PersistWhat persist;
                 Delivery delivery;
                 struct {

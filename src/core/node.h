@@ -40,7 +40,7 @@ typedef struct NodeSettings {
 #define SEEDS_MAX 64U
 
 typedef struct SeedEntry {
-        char host[256];                         /* name or literal address */
+        char host[SEED_HOST_MAX + 1];           /* name or literal address */
         uint16_t port;
         bool self;                              /* seeds: it is this node, never dialled */
 } SeedEntry;
@@ -66,8 +66,7 @@ int node_stop(Node *node, usec_t now_usec);
 /* New settings for a running node; role and port stay. Links beyond new bounds go; a new network name ends all sessions. */
 int node_reconfigure(Node *node, const NodeSettings *settings, usec_t now_usec);
 
-/* Replaces the list of seeds; entries with the same host and port keep their sessions. The index in @entries is the number
- * in EFFECT_RESOLVE and node_on_resolved(). @n is at most SEEDS_MAX. */
+/* Replaces the list of seeds; entries with the same host and port keep their sessions. @n is at most SEEDS_MAX. */
 int node_set_seeds(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec);
 
 /* ---- in: what happened, and when ---- */
@@ -108,7 +107,7 @@ int node_on_sent(Node *node, LinkId link, size_t n_bytes, usec_t now_usec);
  * clock starts now). Call it while carrying out that effect, and each EFFECT_MEASURE for the link. */
 int node_on_backlog(Node *node, LinkId link, size_t n_ahead, usec_t now_usec);
 
-/* A name was looked up: @n addresses (the port is set), or none, and a sentence why in @detail. */
+/* The name of EFFECT_RESOLVE was looked up: @n addresses with their port, or none and a sentence why in @detail. */
 int node_on_resolved(Node *node, unsigned seed, const Address *addresses, size_t n, const char *detail, usec_t now_usec);
 
 int node_on_deadline(Node *node, usec_t now_usec);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+
+#include "core/effect-queue.h"
+
+int effect_queue_init(EffectQueue *queue, size_t n_max) {
+        Effect *effects = calloc(n_max, sizeof(*effects));
+
+        if (!effects)
+                return -ENOMEM;
+
+        *queue = (EffectQueue) { .effects = effects, .n_max = n_max };
+        return 0;
+}
+
+void effect_queue_done(EffectQueue *queue) {
+        Effect effect;
+
+        while (effect_queue_pop(queue, &effect))
+                effect_release(&effect);
+        free(queue->effects);
+        *queue = (EffectQueue) {};
+}
+
+Effect *effect_queue_push(EffectQueue *queue, EffectType type) {
+        Effect *effect;
+
+        assert(queue->end < queue->n_max);
+
+        effect = queue->effects + queue->end++;
+        *effect = (Effect) { .type = type };
+        return effect;
+}
+
+bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
+        if (queue->begin == queue->end)
+                return false;
+
+        *ret = queue->effects[queue->begin++];
+        if (queue->begin == queue->end)
+                queue->begin = queue->end = 0;
+        return true;
+}
+
+void effect_release(Effect *effect) {
+        switch (effect->type) {
+        case EFFECT_SEND:
+                effect->frame = frame_buffer_unref(effect->frame);
+                break;
+        case EFFECT_DELIVER:
+                effect->delivery.frame = frame_buffer_unref(effect->delivery.frame);
+                break;
+        case EFFECT_DIAL:
+        case EFFECT_MEASURE:
+        case EFFECT_HANG_UP:
+        case EFFECT_RESOLVE:
+        case EFFECT_PERSIST:
+        case EFFECT_PONG:
+        case EFFECT_NOTICE:
+                break;
+        }
+}
+
+const char *node_state_to_string(NodeState state) {
+        static const char *const names[_NODE_STATE_MAX] = {
+                [NODE_STARTING] = "starting",
+                [NODE_ONLINE] = "online",
+                [NODE_ISOLATED] = "isolated",
+                [NODE_STOPPING] = "stopping",
+        };
+
+        return state < _NODE_STATE_MAX ? names[state] : NULL;
+}

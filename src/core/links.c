@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The overlay: after HyParView's active view (Leitao, Pereira, Rodrigues, DSN 2007), PROTOCOL.md section 5.
+ *
+ *      NONE --NEIGHBOR sent--> ASKED --ACCEPT--> UP            the caller
+ *                                    --BUSY----> the session ends, the next candidate is dialled
+ *      NONE --NEIGHBOR received--> UP                          the callee, with room
+ *                              --> UNDECIDED --> UP, or BUSY   the callee, full: its silent links are asked first
+ *
+ * Departures from the paper: links to outgoing and from incoming sides are counted apart, so that a flood of callers
+ * cannot take the places of those we chose; and a full node asks its silent links before it says BUSY.
+ */
+
+#include <limits.h>
+
+#include "core/peer-node-internal.h"
+
+#define REST_BUSY_USEC (10 * USEC_PER_SEC)
+#define REST_FAILED_USEC (30 * USEC_PER_SEC)
+#define ISOLATED_RETRY_USEC (5 * USEC_PER_SEC)
+#define ANSWER_USEC (5 * USEC_PER_SEC)          /* for ACCEPT or BUSY */
+
+/* ---- counting ---- */
+
+static unsigned links_pending(const Node *node) {
+        unsigned n = 0;
+
+        for (const Session *session = node->sessions; session; session = session->hh.next)
+                n += session->use == SESSION_FOR_LINK && session->link_state != LINK_UP && !session->ending &&
+                     !session->lingering;
+        return n;
+}
+
+static unsigned links_counted(const Node *node) {
+        return node->settings.params.links_shared ? links_n(node) : node->peer->n_out;
+}
+
+/* A place for one more link that the other end asked for; @n_extra more than the cap. */
+static bool links_have_room(const Node *node, unsigned n_extra) {
+        const Params *params = &node->settings.params;
+
+        if (params->links_shared)
+                return links_n(node) < params->links_outgoing + n_extra;
+        return node->peer->n_in < params->links_inbound + n_extra;
+}
+
+static bool is_linked(const Node *node, const NodeId *id) {
+        const Session *session = session_of(node, id);
+
+        return session && session->link_state != LINK_NONE;
+}
+
+/* ---- up and down ---- */
+
+static Notice *links_notice(Node *node, NoticeType type, const Session *session) {
+        Notice *notice = node_notice_session(node, type, session);
+
+        notice->n = session_outgoing(session) ? node->peer->n_out : node->peer->n_in;
+        notice->n_max = session_outgoing(session) || node->settings.params.links_shared ?
+                        node->settings.params.links_outgoing : node->settings.params.links_inbound;
+        return notice;
+}
+
+static Session *links_youngest_out(Node *node, const Session *but) {
+        Session *youngest = NULL;
+
+        for (Session *session = node->sessions; session; session = session->hh.next)
+                if (session != but && session->link_state == LINK_UP && session_outgoing(session) && !session->ending &&
+                    (!youngest || session->linked_usec >= youngest->linked_usec))
+                        youngest = session;
+        return youngest;
+}
+
+static int link_up(Node *node, Session *session, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        int r;
+
+        session->link_state = LINK_UP;
+        session->linked_usec = now_usec;
+        session_set_timer(node, session, USEC_INFINITY);
+        if (session_outgoing(session))
+                peer->n_out++;
+        else
+                peer->n_in++;
+        view_remove(&peer->view, &session->id, session->addresses);
+        view_lose(&peer->view, &session->id, session->addresses);       /* worth coming back to, some day */
+        peer_remember(node, now_usec);
+        links_notice(node, NOTICE_LINKED, session);
+
+        /* Whoever merges two halves may have had all the links it wants. */
+        if (session_outgoing(session) && session->priority == PRIORITY_MERGE &&
+            links_counted(node) > node->settings.params.links_outgoing) {
+                Session *youngest = links_youngest_out(node, session);
+
+                if (youngest) {
+                        r = links_disconnect(node, youngest, CLOSE_BUSY, "A link to another part of the network replaces it.",
+                                             now_usec);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return links_fill(node, now_usec);
+}
+
+static void link_down(Node *node, Session *session) {
+        if (session_outgoing(session))
+                node->peer->n_out--;
+        else
+                node->peer->n_in--;
+        session->link_state = LINK_NONE;
+        liveness_forget(node, session);
+}
+
+int links_disconnect(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec) {
+        Message message = { .type = MESSAGE_DISCONNECT, .disconnect.reason = reason };
+        int r;
+
+        r = session_send(node, session, &message);
+        if (r < 0)
+                return r;
+        return session_close(node, session, CLOSE_DONE, detail, now_usec);
+}
+
+/* ---- dialling ---- */
+
+int links_dial(Node *node, const NodeId *id, const Address *address, Priority priority, usec_t now_usec) {
+        Session *session;
+        int r;
+
+        r = session_dial(node, address, SESSION_FOR_LINK, node_id_is_null(id) ? NULL : id, DIAL_USEC, now_usec, &session);
+        if (r < 0)
+                return r;
+
+        session->priority = priority;
+        view_rest(&node->peer->view, address, usec_add(now_usec, DIAL_USEC + ANSWER_USEC), false);
+        return 0;
+}
+
+/* Members are where candidates come from; the passive view is what we have picked of them. */
+static void links_refill_view(Node *node) {
+        View *view = &node->peer->view;
+        size_t n;
+
+        if (view->n_passive >= view->n_passive_max)
+                return;
+
+        n = member_table_draw(&node->members, &node->random, view->n_passive_max);
+        for (size_t i = 0; i < n && view->n_passive < view->n_passive_max; i++) {
+                const Record *record = &node->members.members[i]->record;
+
+                if (record->state == MEMBER_ALIVE && record->n_addresses > 0 && !is_linked(node, &record->id) &&
+                    !view_has(view, &record->id))
+                        view_add(view, &record->id, record->addresses);
+        }
+}
+
+static bool candidate_is_useless(const Node *node, const Candidate *candidate) {
+        if (!node_id_is_null(&candidate->id))
+                return node_id_equal(&candidate->id, &node->identity.id) || is_linked(node, &candidate->id);
+
+        for (const Session *session = node->sessions; session; session = session->hh.next)
+                if (session->link_state != LINK_NONE && address_equal(&session->remote, &candidate->address))
+                        return true;
+        return false;
+}
+
+int links_fill(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        usec_t wait_usec = USEC_INFINITY;
+        unsigned n_pending = links_pending(node);
+        int r;
+
+        if (node->state == NODE_STOPPING)
+                return 0;
+
+        links_refill_view(node);
+        while (n_pending < DIALS_MAX && links_counted(node) + n_pending < node->settings.params.links_outgoing) {
+                bool isolated = links_n(node) == 0;
+                Candidate candidate;
+
+                if (!view_draw(&peer->view, isolated, now_usec, &candidate, &wait_usec)) {
+                        if (isolated && n_pending == 0 && peer->view.n_lost > 0) {
+                                usec_t retry_usec = usec_add(now_usec, random_jitter(&node->random, ISOLATED_RETRY_USEC));
+
+                                timer_set(&node->timers, &peer->lost, MIN(peer->lost.when_usec, retry_usec));
+                        }
+                        break;
+                }
+                if (candidate_is_useless(node, &candidate)) {
+                        view_remove(&peer->view, &candidate.id, &candidate.address);
+                        continue;
+                }
+                r = links_dial(node, &candidate.id, &candidate.address, isolated ? PRIORITY_HIGH : PRIORITY_LOW, now_usec);
+                if (r < 0)
+                        return r;
+                n_pending++;
+        }
+        timer_set(&node->timers, &peer->fill, wait_usec);
+        registrar_refresh_early(node, now_usec);
+        return 0;
+}
+
+int links_retry_lost(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        Candidate lost;
+
+        timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
+        if (!view_draw_lost(&peer->view, &lost) || candidate_is_useless(node, &lost))
+                return 0;
+        /* With a high priority only if we are alone: this is to find parts of the network that we lost, not to crowd them. */
+        return links_dial(node, &lost.id, &lost.address, links_n(node) == 0 ? PRIORITY_HIGH : PRIORITY_LOW, now_usec);
+}
+
+int links_opened(Node *node, Session *session, usec_t now_usec) {
+        Message message = { .type = MESSAGE_NEIGHBOR };
+        int r;
+
+        if (session->use != SESSION_FOR_LINK)
+                return 0;               /* the caller says what it wants */
+
+        if (session->role != ROLE_PEER) {
+                view_forget(&node->peer->view, &session->remote);
+                return session_close(node, session, CLOSE_DONE, NULL, now_usec);
+        }
+
+        if (session->priority != PRIORITY_MERGE)
+                session->priority = links_n(node) == 0 ? PRIORITY_HIGH : PRIORITY_LOW;
+        message.neighbor.priority = session->priority;
+        message.neighbor.n_links = node_n_own_links(node);
+        r = session_send(node, session, &message);
+        if (r < 0)
+                return r;
+
+        session->link_state = LINK_ASKED;
+        session_set_timer(node, session, usec_add(now_usec, ANSWER_USEC));
+        return 0;
+}
+
+/* ---- being asked ---- */
+
+/* At most once per id and interval: who is refused by everybody has to wait, too. */
+static bool high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
+        HighCaller *oldest = peer->high;
+
+        for (size_t i = 0; i < HIGH_MAX; i++) {
+                if (node_id_equal(&peer->high[i].id, id)) {
+                        if (now_usec < usec_add(peer->high[i].when_usec, HIGH_INTERVAL_USEC))
+                                return false;
+                        oldest = peer->high + i;
+                        break;
+                }
+                if (peer->high[i].when_usec < oldest->when_usec)
+                        oldest = peer->high + i;
+        }
+        *oldest = (HighCaller) { .id = *id, .when_usec = now_usec };
+        return true;
+}
+
+/* The inbound link whose other end will miss it least. */
+static Session *links_most_linked_in(Node *node) {
+        Session *most = NULL;
+
+        for (Session *session = node->sessions; session; session = session->hh.next)
+                if (session->link_state == LINK_UP && !session_outgoing(session) && !session->ending &&
+                    (!most || session->n_links > most->n_links))
+                        most = session;
+        return most;
+}
+
+static int links_accept(Node *node, Session *session, usec_t now_usec) {
+        Message message = { .type = MESSAGE_ACCEPT };
+        int r;
+
+        message.accept.n_links = (uint16_t) (node_n_own_links(node) + 1);
+        r = session_send(node, session, &message);
+        if (r < 0)
+                return r;
+        return link_up(node, session, now_usec);
+}
+
+static int links_refuse(Node *node, Session *session, usec_t now_usec) {
+        Message message = { .type = MESSAGE_BUSY };
+        size_t n;
+        int r;
+
+        n = member_table_draw(&node->members, &node->random, 2 * MESSAGE_ADDRESSES_MAX);
+        for (size_t i = 0; i < n && message.busy.n_addresses < MESSAGE_ADDRESSES_MAX; i++) {
+                const Record *record = &node->members.members[i]->record;
+                Record shown;
+
+                if (record->state == MEMBER_ALIVE && !node_id_equal(&record->id, &session->id) &&
+                    record_for_caller(record, &session->remote, &shown))
+                        message.busy.addresses[message.busy.n_addresses++] = shown.addresses[0];
+        }
+        r = session_send(node, session, &message);
+        if (r < 0)
+                return r;
+
+        node->counters[COUNTER_BUSY_SENT]++;
+        session->link_state = LINK_NONE;
+        session_set_timer(node, session, usec_add(now_usec, ANSWER_USEC));      /* the caller closes */
+        return 0;
+}
+
+/* Asks the links that were silent for a while. Return: the latest time by which all have answered, 0 when none was. */
+static int links_ask_silent(Node *node, usec_t now_usec, usec_t *ret_until) {
+        int r;
+
+        *ret_until = 0;
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (session->link_state != LINK_UP || usec_sub(now_usec, session->received_usec) < SILENT_USEC)
+                        continue;
+
+                r = liveness_ping(node, session, PROBE_LINK_USEC, now_usec);
+                if (r < 0)
+                        return r;
+                session->probed = true;
+                *ret_until = MAX(*ret_until, usec_add(now_usec, MIN(PROBE_LINK_USEC, liveness_timeout(&node->settings.params,
+                                                                                                     &session->liveness))));
+        }
+        return 0;
+}
+
+static unsigned links_undecided(const Node *node) {
+        unsigned n = 0;
+
+        for (const Session *session = node->sessions; session; session = session->hh.next)
+                n += session->link_state == LINK_UNDECIDED;
+        return n;
+}
+
+static int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neighbor, usec_t now_usec) {
+        usec_t until_usec;
+        int r;
+
+        if (session->use != SESSION_ACCEPTED || session->link_state != LINK_NONE || session->role != ROLE_PEER)
+                return session_protocol_error(node, session, "NEIGHBOR has no place here.", now_usec);
+
+        session->n_links = neighbor->n_links;
+        session->priority = neighbor->priority;
+        if (links_have_room(node, 0))
+                return links_accept(node, session, now_usec);
+
+        if (neighbor->priority != PRIORITY_LOW && high_is_allowed(node->peer, &session->id, now_usec)) {
+                if (!links_have_room(node, 1)) {
+                        Session *most = links_most_linked_in(node);
+
+                        /* Full of links that we chose ourselves (classic counts both alike): the youngest of those. */
+                        most = most ?: links_youngest_out(node, session);
+                        if (most) {
+                                r = links_disconnect(node, most, CLOSE_BUSY, "The place is needed for a peer without links.",
+                                                     now_usec);
+                                if (r < 0)
+                                        return r;
+                        }
+                }
+                return links_accept(node, session, now_usec);
+        }
+
+        if (links_undecided(node) >= UNDECIDED_MAX)
+                return links_refuse(node, session, now_usec);
+        r = links_ask_silent(node, now_usec, &until_usec);
+        if (r < 0)
+                return r;
+        if (until_usec == 0)
+                return links_refuse(node, session, now_usec);
+        session->link_state = LINK_UNDECIDED;
+        session_set_timer(node, session, until_usec);
+        return 0;
+}
+
+static Session *links_next_undecided(Node *node) {
+        Session *session = node->sessions;
+
+        while (session && (session->link_state != LINK_UNDECIDED || session->ending))
+                session = session->hh.next;
+        return session;
+}
+
+int links_decide(Node *node, usec_t now_usec) {
+        Session *session;
+        int r;
+
+        for (session = node->sessions; session; session = session->hh.next)
+                if (session->probed && session->link_state == LINK_UP) {
+                        if (session->liveness.outstanding)
+                                return 0;       /* one is still being asked */
+                        session->probed = false;
+                }
+
+        while ((session = links_next_undecided(node))) {
+                r = links_have_room(node, 0) ? links_accept(node, session, now_usec) :
+                                               links_refuse(node, session, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Time is up for the links that were asked: who has not answered makes room. */
+int links_on_undecided_timer(Node *node, usec_t now_usec) {
+        for (Session *session = node->sessions, *next; session; session = next) {
+                int r;
+
+                next = session->hh.next;
+                if (!session->probed || session->link_state != LINK_UP || session->ending)
+                        continue;
+                session->probed = false;
+                if (!session->liveness.outstanding)
+                        continue;
+                r = suspicion_lost(node, session, now_usec);
+                if (r < 0)
+                        return r;
+                r = session_close(node, session, CLOSE_TIMEOUT, "No answer to a liveness request.", now_usec);
+                if (r < 0)
+                        return r;
+                next = node->sessions;          /* others may have gone with it */
+        }
+        return links_decide(node, now_usec);
+}
+
+/* ---- answers ---- */
+
+static int links_on_busy(Node *node, Session *session, const BusyMessage *busy, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        usec_t rest_usec = session->priority == PRIORITY_LOW ? REST_BUSY_USEC : REST_FAILED_USEC;
+        Address remote = session->remote;
+        int r;
+
+        node->counters[COUNTER_BUSY_RECEIVED]++;
+        node_notice_session(node, NOTICE_BUSY, session);
+        for (size_t i = 0; i < busy->n_addresses; i++)
+                if (ratelimit_allow(&peer->hints, now_usec))
+                        view_add(&peer->view, NULL, busy->addresses + i);
+
+        r = session_close(node, session, CLOSE_DONE, NULL, now_usec);
+        if (r < 0)
+                return r;
+        view_rest(&peer->view, &remote, usec_add(now_usec, random_jitter(&node->random, rest_usec)),
+                  rest_usec == REST_BUSY_USEC);
+        return links_fill(node, now_usec);
+}
+
+int links_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        switch (message->type) {
+
+        case MESSAGE_NEIGHBOR:
+                return links_on_neighbor(node, session, &message->neighbor, now_usec);
+
+        case MESSAGE_ACCEPT:
+                if (session->link_state != LINK_ASKED)
+                        break;
+                session->n_links = message->accept.n_links;
+                return link_up(node, session, now_usec);
+
+        case MESSAGE_BUSY:
+                if (session->link_state != LINK_ASKED)
+                        break;
+                return links_on_busy(node, session, &message->busy, now_usec);
+
+        case MESSAGE_DISCONNECT:
+                session->reason = message->disconnect.reason;
+                return session_close(node, session, CLOSE_DONE, NULL, now_usec);
+
+        case MESSAGE_REFUTE:
+                if (!node_id_equal(&message->reg.record.id, &session->id))
+                        break;
+                return peer_merge(node, &message->reg.record, now_usec);
+
+        default:
+                break;
+        }
+        return session_protocol_error(node, session, "A message that has no place on this session.", now_usec);
+}
+
+/* ---- ends ---- */
+
+static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        Notice *notice;
+        int r = 0;
+
+        link_down(node, session);
+        notice = links_notice(node, NOTICE_UNLINKED, session);
+        notice->by_us = end == END_BY_US;
+        if (end == END_LOST)
+                notice->reason = 0;
+
+        if (end == END_LOST)
+                r = suspicion_lost(node, session, now_usec);
+        else if (end == END_CLOSED && session->reason == CLOSE_LEAVING)
+                r = peer_left(node, session, now_usec);
+        else if (session->reason != CLOSE_TIMEOUT) {
+                view_add(&node->peer->view, &session->id, session->addresses);
+                view_rest(&node->peer->view, session->addresses,
+                          usec_add(now_usec, random_jitter(&node->random, REST_BUSY_USEC)), true);
+        }
+        return r;
+}
+
+static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        View *view = &node->peer->view;
+        Member *member = member_table_find(&node->members, &session->subject);
+
+        switch (end) {
+
+        case END_REFUSED:
+                if (member && member->record.state == MEMBER_ALIVE && address_equal(&member->reached, &session->remote) &&
+                    !session_of(node, &session->subject))
+                        return suspicion_accuse(node, member, 1, 0, now_usec);
+                break;
+
+        case END_WRONG_ID:
+                /* Whoever it is, or ourselves: the address is not the one of the peer that we looked for. */
+                view_forget(view, &session->remote);
+                if (member)
+                        member_remove_address(member, &session->remote);
+                return 0;
+
+        case END_CLOSED:
+                if (session->state == SESSION_OPEN && session->reason == CLOSE_LEAVING)
+                        return peer_left(node, session, now_usec);
+                break;
+
+        case END_UNREACHABLE:
+        case END_LOST:
+                break;
+
+        case END_BY_US:
+                return 0;
+        }
+
+        view_lose(view, &session->subject, &session->remote);
+        view_rest(view, &session->remote, usec_add(now_usec, random_jitter(&node->random, REST_FAILED_USEC)), false);
+        return 0;
+}
+
+int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        int r = 0;
+
+        if (session->link_state == LINK_UP)
+                r = links_up_ended(node, session, end, now_usec);
+        else if (session->use == SESSION_FOR_LINK)
+                r = links_dial_ended(node, session, end, now_usec);
+        if (r < 0)
+                return r;
+
+        r = links_decide(node, now_usec);
+        if (r < 0)
+                return r;
+        return links_fill(node, now_usec);
+}
+
+int links_trim(Node *node, usec_t now_usec) {
+        const Params *params = &node->settings.params;
+        Session *session;
+        int r;
+
+        while (links_counted(node) > params->links_outgoing && (session = links_youngest_out(node, NULL))) {
+                r = links_disconnect(node, session, CLOSE_BUSY, "Fewer links are configured now.", now_usec);
+                if (r < 0)
+                        return r;
+        }
+        while (!params->links_shared && node->peer->n_in > params->links_inbound + 1 &&
+               (session = links_most_linked_in(node))) {
+                r = links_disconnect(node, session, CLOSE_BUSY, "Fewer links are configured now.", now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return links_fill(node, now_usec);
+}

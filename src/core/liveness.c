@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Is the other end of a link alive? After SWIM (Das, Gupta, Motivala, DSN 2002) and Lifeguard (Dadgar, Phillips, Currey,
+ * arXiv 1707.00788); the estimate of the round-trip time is RFC 6298's, but for the variance of the first sample.
+ *
+ *              silent for the interval, at the tick
+ *      quiet ----------------------------------------> asked: PING sent
+ *        ^                                               |  | the clock runs once what was sent before the PING has been
+ *        |               any byte received               |  | acknowledged, or has not shrunk for one time-out: so a busy
+ *        +-----------------------------------------------+  | link is not a dead one, and a stopped process is
+ *        |                                                  v
+ *        +------------------------------- strike 1, 2: PING again at once; the last one: silent()
+ */
+
+#include "core/node-internal.h"
+
+/* An end whose pings are always spared by the other's would never learn its round-trip time. */
+#define SAMPLE_USEC (30 * USEC_PER_SEC)
+
+void liveness_sample(Liveness *liveness, usec_t rtt_usec) {
+        usec_t difference;
+
+        rtt_usec = MAX(rtt_usec, (usec_t) 1);
+        if (liveness->srtt_usec == 0) {
+                liveness->srtt_usec = rtt_usec;
+                liveness->rttvar_usec = rtt_usec / 8;
+                return;
+        }
+
+        difference = liveness->srtt_usec > rtt_usec ? liveness->srtt_usec - rtt_usec : rtt_usec - liveness->srtt_usec;
+        liveness->rttvar_usec = (3 * liveness->rttvar_usec + difference) / 4;
+        liveness->srtt_usec = (7 * liveness->srtt_usec + rtt_usec) / 8;
+}
+
+usec_t liveness_timeout(const Params *params, const Liveness *liveness) {
+        if (!params->liveness_adaptive)
+                return params->liveness_floor_usec;
+        return CLAMP(4 * liveness->srtt_usec + 4 * liveness->rttvar_usec, params->liveness_floor_usec,
+                     MAX(params->liveness_ceiling_usec, params->liveness_floor_usec));
+}
+
+static usec_t round_timeout(const Node *node, const Liveness *liveness) {
+        return MIN(liveness_timeout(&node->settings.params, liveness), liveness->timeout_max_usec);
+}
+
+static int liveness_send(Node *node, Session *session, usec_t now_usec) {
+        Liveness *liveness = &session->liveness;
+        _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
+        Message message = { .type = MESSAGE_PING, .ping = { random_u64(&node->random), node_n_own_links(node) } };
+        Effect *effect;
+        int r;
+
+        r = message_encode(&frame, &message);
+        if (r < 0)
+                return r;
+
+        liveness->nonce = message.ping.nonce;
+        liveness->sent_usec = now_usec;
+        liveness->outstanding = true;
+        liveness->clock_runs = true;            /* until the backlog says otherwise */
+        liveness->n_ahead = 0;
+        timer_set(&node->timers, &liveness->timer, usec_add(now_usec, round_timeout(node, liveness)));
+
+        effect = effect_queue_push(&node->effects, EFFECT_SEND);
+        effect->link = session->link;
+        effect->measure = true;
+        effect->frame = TAKE_PTR(frame);
+        node->counters[COUNTER_FRAMES_OUT]++;
+        node->counters[COUNTER_BYTES_OUT] += effect->frame->size;
+        node->counters[COUNTER_PINGS_SENT]++;
+        return 0;
+}
+
+int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t now_usec) {
+        Liveness *liveness = &session->liveness;
+
+        if (liveness->outstanding) {
+                if (timeout_max_usec < liveness->timeout_max_usec) {
+                        liveness->timeout_max_usec = timeout_max_usec;
+                        timer_set(&node->timers, &liveness->timer,
+                                  MIN(liveness->timer.when_usec, usec_add(now_usec, round_timeout(node, liveness))));
+                }
+                return 0;
+        }
+
+        liveness->n_strikes = 0;
+        liveness->first_usec = now_usec;
+        liveness->timeout_max_usec = timeout_max_usec;
+        return liveness_send(node, session, now_usec);
+}
+
+int liveness_tick(Node *node, usec_t now_usec) {
+        usec_t interval_usec = node->settings.params.liveness_interval_usec;
+        int r;
+
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (session->link_state != LINK_UP || session->lingering)
+                        continue;
+                if (usec_sub(now_usec, session->received_usec) < interval_usec &&
+                    usec_sub(now_usec, session->liveness.sent_usec) < SAMPLE_USEC)
+                        continue;
+
+                r = liveness_ping(node, session, USEC_INFINITY, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void liveness_forget(Node *node, Session *session) {
+        session->liveness.outstanding = false;
+        session->liveness.n_strikes = 0;
+        timer_set(&node->timers, &session->liveness.timer, USEC_INFINITY);
+}
+
+int liveness_on_received(Node *node, Session *session, usec_t now_usec) {
+        session->received_usec = now_usec;
+        if (!session->liveness.outstanding)
+                return 0;
+
+        liveness_forget(node, session);
+        return node->ops->alive(node, session, now_usec);
+}
+
+int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
+        /* A PONG to an earlier PING proves life like any other byte, but measures nothing. */
+        if (pong->nonce == session->liveness.nonce && session->liveness.sent_usec > 0)
+                liveness_sample(&session->liveness, usec_sub(now_usec, session->liveness.sent_usec));
+        return node->ops->alive(node, session, now_usec);
+}
+
+static int liveness_strike(Node *node, Session *session, usec_t now_usec) {
+        Liveness *liveness = &session->liveness;
+
+        liveness->n_strikes++;
+        node->counters[COUNTER_STRIKES]++;
+        if (liveness->n_strikes < node->settings.params.liveness_strikes)
+                return liveness_send(node, session, now_usec);
+        return node->ops->silent(node, session, now_usec);
+}
+
+int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now_usec) {
+        Liveness *liveness = &session->liveness;
+        bool shrinks = n_ahead < liveness->n_ahead, first = liveness->clock_runs;
+
+        if (!liveness->outstanding)
+                return 0;
+        if (first && n_ahead == 0)
+                return 0;               /* nothing was in front: the clock has been running since it was sent */
+
+        if (!first && n_ahead > 0 && !shrinks)
+                return liveness_strike(node, session, now_usec);
+
+        /* Gone now, still shrinking, or seen for the first time: one more time-out from here. */
+        liveness->clock_runs = n_ahead == 0;
+        liveness->n_ahead = n_ahead;
+        timer_set(&node->timers, &liveness->timer, usec_add(now_usec, round_timeout(node, liveness)));
+        return 0;
+}
+
+int liveness_on_timer(Node *node, Session *session, usec_t now_usec) {
+        if (!session->liveness.outstanding)
+                return 0;
+        if (!session->liveness.clock_runs) {
+                effect_queue_push(&node->effects, EFFECT_MEASURE)->link = session->link;
+                return 0;
+        }
+        return liveness_strike(node, session, now_usec);
+}

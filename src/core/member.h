@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The member table: what a node holds of the others, and the rule by which two opinions merge. Records order by (epoch, incarnation),
+ * then dead > left > suspect > alive; a higher one replaces a lower one, whoever brings it. Peers and seeds keep the same
+ * table; a seed's also has members that only it knows of (hidden).
+ *
+ * The table keeps a hash of each of 256 buckets up to date (PROTOCOL.md, 7.3), by which two nodes find what differs between them.
+ */
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "core/timer.h"
+#include "wire/message.h"
+
+typedef struct Member {
+        UT_hash_handle hh;
+        size_t index;           /* in MemberTable.members */
+        Record record;          /* age_msec is not kept here */
+        bool hidden;            /* a seed's: lost, or not heard of since its restart: neither listed nor sent */
+        usec_t since_usec;      /* in this state */
+        usec_t heard_usec;      /* last direct sign of life; 0: none yet */
+        unsigned n_links;       /* it last spoke of; UINT_MAX: unknown */
+        Address reached;        /* the last address at which it answered; unset: never dialled */
+
+        /* A peer's */
+        unsigned n_tries;       /* of asking a suspect that is not linked */
+        usec_t asked_usec;      /* when the first of them began, 0: none runs */
+
+        /* A seed's */
+        usec_t registered_usec; /* with us; 0: known from another seed only */
+        usec_t renewed_usec;    /* last renewal anywhere, as a point in our time */
+        Timer timer;            /* end of lease, end of tombstone */
+        Held disputed;          /* a death that another seed speaks of, older than the last renewal here; alive: none */
+        bool changed, renewed;  /* here, since the other seeds were last told */
+} Member;
+
+typedef struct MemberTable {
+        Member *by_id;
+        Member **members;       /* dense: first those that are alive or suspect and not hidden, then the others */
+        size_t n, n_live, n_allocated, n_max;
+        size_t n_suspect;
+        uint64_t buckets[SYNC_BUCKETS];
+        TimerQueue *timers;     /* borrowed */
+        unsigned timer_kind;
+} MemberTable;
+
+void member_table_init(MemberTable *table, TimerQueue *timers, unsigned timer_kind, size_t n_max);
+void member_table_done(MemberTable *table);
+
+Member *member_table_find(const MemberTable *table, const NodeId *id);
+
+typedef enum MemberChange {
+        MEMBER_UNCHANGED,       /* older than, or the same as, what is held */
+        MEMBER_ADDED,           /* unknown before, alive or suspect now */
+        MEMBER_ADDED_GONE,      /* unknown before, and already dead or left */
+        MEMBER_RESTARTED,       /* was alive or suspect, and is alive with a higher epoch */
+        MEMBER_UPDATED,         /* something changed, the state did not */
+        MEMBER_REVIVED,         /* was suspect, dead, left or hidden, and is alive */
+        MEMBER_SUSPECTED,
+        MEMBER_GONE,            /* dead or left now */
+} MemberChange;
+
+/**
+ * member_table_merge() - take over a record if it says more than what is held
+ * @ret:        the member, also when nothing changed; NULL when there was no room for a new one
+ *
+ * A full table makes room by forgetting the longest gone member; when all are alive, a new record is refused (-ENOSPC). Addresses of an equal
+ * record are added to those held, as different seeds see different ones.
+ *
+ * Return: a MemberChange, -ENOSPC, -ENOMEM.
+ */
+int member_table_merge(MemberTable *table, const Record *record, usec_t now_usec, Member **ret);
+
+/* Changes what orders records; keeps buckets and order of the table. */
+void member_set_state(MemberTable *table, Member *member, uint64_t epoch, uint32_t incarnation, MemberState state,
+                      usec_t now_usec);
+void member_set_hidden(MemberTable *table, Member *member, bool hidden, usec_t now_usec);
+void member_set_addresses(Member *member, const Address *addresses, size_t n);
+void member_remove_address(Member *member, const Address *address);
+bool member_has_address(const Member *member, const Address *address);
+
+void member_table_remove(MemberTable *table, Member *member);
+
+static inline bool member_state_is_live(MemberState state) {
+        return state == MEMBER_ALIVE || state == MEMBER_SUSPECT;
+}
+
+static inline bool member_is_live(const Member *member) {
+        return !member->hidden && member_state_is_live(member->record.state);
+}
+
+/* Brings @n random live members, all different, to the front of table->members. Return: how many, at most @n. */
+size_t member_table_draw(MemberTable *table, Random *random, size_t n);
+
+static inline Held member_held(const Member *member) {
+        return (Held) {
+                .epoch = member->record.epoch,
+                .incarnation = member->record.incarnation,
+                .state = member->record.state,
+        };
+}
+
+/* < 0, 0, > 0 as a is older than, equal to, newer than b. */
+int held_compare(const Held *a, const Held *b);
+
+/* What a record adds to the hash of its bucket. */
+uint64_t member_hash(const NodeId *id, uint64_t epoch, uint32_t incarnation, MemberState state);
+
+/* A copy without the addresses that a caller who does not sit on this host could not use. False when none remains. */
+bool record_for_caller(const Record *record, const Address *caller, Record *ret);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the files of the core share and nobody else sees: the node, its sessions, and the table by which a role
+ * (peer-node.c, seed-node.c) takes part in their life.
+ *
+ *      session.c       connections, handshake, two sessions with one id, one id at two addresses
+ *      liveness.c      liveness requests on links
+ *      seed-list.c     the configured seeds: names, attempts, sessions
+ *      node.c          the facade: events in, timers, who we are and what is held of us
+ */
+
+#include "base/random.h"
+#include "base/ratelimit.h"
+#include "core/effect-queue.h"
+#include "core/member.h"
+#include "core/node.h"
+
+#define HANDSHAKE_USEC (5 * USEC_PER_SEC)
+#define DIAL_USEC (5 * USEC_PER_SEC)
+#define CHECK_USEC (1 * USEC_PER_SEC)           /* dialling the other holder of an id */
+#define PROBE_SESSION_USEC (10 * USEC_PER_SEC)  /* the life of a session with PURPOSE_PROBE */
+#define UNUSED_USEC (30 * USEC_PER_SEC)         /* a session that does nothing */
+#define LINGER_USEC (10 * USEC_PER_SEC)         /* for the other end to end the elder of two sessions */
+#define CLOCK_JUMP_USEC (5 * USEC_PER_SEC)
+#define EPOCH_MAX (UINT64_C(1) << 63)           /* epochs are below it */
+#define CHECKS_MAX 16U
+#define PINGS_MAX 64U
+
+typedef struct Session Session;
+typedef struct SeedSlot SeedSlot;
+typedef struct PeerNode PeerNode;       /* peer-node.c */
+typedef struct SeedNode SeedNode;       /* seed-node.c */
+
+typedef enum TimerKind {
+        TIMER_SESSION,          /* Session.timer */
+        TIMER_LIVENESS,         /* Session.liveness.timer */
+        TIMER_SEED,             /* SeedSlot.timer */
+        TIMER_MEMBER,           /* Member.timer: the role's */
+        TIMER_ROLE,             /* this and all higher kinds: the role's */
+} TimerKind;
+
+/* ---- sessions ---- */
+
+typedef enum SessionUse {
+        SESSION_ACCEPTED,       /* the other end opened it, and knows what for */
+        SESSION_FOR_LINK,       /* to become a link of the overlay */
+        SESSION_FOR_SEED,       /* with a configured seed, Session.seed */
+        SESSION_FOR_CHECK,      /* does the known holder of an id still live? Session.waiting asks */
+        SESSION_FOR_VERDICT,    /* does a suspect answer? The role's */
+        SESSION_FOR_PING,       /* node_ping() of a member without a session */
+} SessionUse;
+
+typedef enum SessionState {
+        SESSION_DIALING,        /* connecting */
+        SESSION_HELLO_SENT,     /* connected; HELLO_OK is awaited */
+        SESSION_HELLO_AWAITED,  /* accepted */
+        SESSION_CHECKING,       /* accepted; its id is held at another address, which is being asked */
+        SESSION_OPEN,
+} SessionState;
+
+typedef enum SessionEnd {
+        END_REFUSED,            /* the dial was refused: nobody listens there */
+        END_UNREACHABLE,        /* no connection or no HELLO_OK in time */
+        END_WRONG_ID,           /* somebody else answered (Session.id), or ourselves */
+        END_LOST,               /* it ended without CLOSE */
+        END_CLOSED,             /* they sent CLOSE: Session.reason, .detail */
+        END_BY_US,              /* we sent CLOSE: Session.reason */
+} SessionEnd;
+
+typedef struct Liveness {
+        usec_t srtt_usec, rttvar_usec;  /* RFC 6298; 0: no sample yet */
+        bool outstanding;               /* a PING has not been answered by anything */
+        bool clock_runs;                /* what was sent before it has been acknowledged */
+        size_t n_ahead;                 /* bytes that were not, when we last looked */
+        uint64_t nonce;
+        usec_t sent_usec;               /* the outstanding PING, or the last one */
+        usec_t first_usec;              /* the PING of the first strike */
+        usec_t timeout_max_usec;        /* of this round */
+        unsigned n_strikes;
+        Timer timer;
+} Liveness;
+
+typedef enum LinkState {
+        LINK_NONE,
+        LINK_ASKED,             /* we sent NEIGHBOR */
+        LINK_UNDECIDED,         /* they did; we ask our silent links first */
+        LINK_UP,
+} LinkState;
+
+struct Session {
+        UT_hash_handle hh;              /* by link */
+        UT_hash_handle hh_id;           /* by id: the one in use with that node */
+        LinkId link;
+        SessionUse use;
+        SessionState state;
+        Purpose purpose;
+        bool current;                   /* in Node.sessions_by_id */
+        bool lingering;                 /* a newer one is in use; the other end will close this one */
+        bool ending;                    /* ended() is being called for it */
+        bool handshake;                 /* counted in Node.n_handshakes */
+        Address remote;                 /* dialled, or observed */
+        Timer timer;                    /* of its state; when open, the role's after opened() */
+        usec_t since_usec;              /* of the state */
+        usec_t received_usec;           /* the last bytes */
+
+        /* The other end, from its HELLO or HELLO_OK */
+        NodeId id;
+        uint64_t epoch;
+        Role role;
+        char name[NODE_NAME_MAX + 1];
+        size_t n_addresses;             /* at least one: advertised, else observed with its port */
+        Address addresses[RECORD_ADDRESSES_MAX];
+
+        NodeId subject;                 /* dialled: who is expected there; null: anybody */
+        LinkId waiting;                 /* FOR_CHECK: the session in SESSION_CHECKING */
+        SeedSlot *seed;                 /* FOR_SEED */
+        CloseReason reason;             /* when it ends by CLOSE */
+        char detail[DETAIL_MAX + 1];
+
+        /* Links of the overlay: a peer's */
+        LinkState link_state;
+        Priority priority;              /* of the NEIGHBOR that was sent or received */
+        usec_t linked_usec;
+        bool probed;                    /* asked because a caller waits for a place */
+        unsigned n_links;               /* the other end's, as last told */
+        size_t n_queued;                /* bytes of data waiting */
+        Liveness liveness;
+
+        unsigned n_requests;            /* seed and registrar: requests without an answer */
+
+        /* Comparing tables: a seed's */
+        bool meshed;                    /* with another seed, and counted in Mesh.n_linked */
+        RateLimit digests;
+        bool owing;
+        uint8_t owed[SYNC_BUCKETS / 8]; /* buckets whose records are still to be sent, when @owing */
+};
+
+static inline bool session_outgoing(const Session *session) {
+        return session->use != SESSION_ACCEPTED;
+}
+
+/* ---- seeds as configured ---- */
+
+#define SEED_ADDRESSES_MAX 8U
+
+struct SeedSlot {
+        SeedEntry entry;
+        unsigned number;                /* for EFFECT_RESOLVE; never used twice */
+        SeedState state;
+        size_t n_addresses, next_address;
+        Address addresses[SEED_ADDRESSES_MAX];  /* as last resolved */
+        Address address;                /* dialled last */
+        NodeId id;                      /* that answered there last; null: nobody yet */
+        char name[NODE_NAME_MAX + 1];
+        bool alias;                     /* leads to a node that another entry leads to, too */
+        Session *session;               /* being opened, or open */
+        Timer timer;                    /* next attempt; when registered, the role's */
+        usec_t backoff_usec;
+        usec_t since_usec;
+        unsigned total;                 /* peers it knows */
+        bool said;                      /* NOTICE_SEED_UNREACHABLE was given in this spell */
+        char error[DETAIL_MAX + 1];
+};
+
+/* ---- the node ---- */
+
+typedef struct PendingPing {
+        uint64_t token, nonce;
+        LinkId link;                    /* 0: free */
+        usec_t sent_usec;
+} PendingPing;
+
+/* How a role takes part. A session is still in the table when ended() is called, but not by
+ * its id; nothing can be sent on it. */
+typedef struct RoleOps {
+        int (*start)(Node *node, usec_t now_usec);
+        int (*stop)(Node *node, usec_t now_usec);               /* before the sessions are closed */
+        void (*free)(Node *node);
+
+        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT. Nobody else uses its timer then
+         * (set to UNUSED_USEC): the role sets it. It may close the session. */
+        int (*opened)(Node *node, Session *session, usec_t now_usec);
+        /* The same session ended; or one that the role dialled never opened. It is freed afterwards. */
+        int (*ended)(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+        /* A message on an open session that is not HELLO, HELLO_OK, CLOSE, PING, PONG or ACCUSED. */
+        int (*message)(Node *node, Session *session, const Message *message, usec_t now_usec);
+        int (*timer)(Node *node, Timer *timer, usec_t now_usec);        /* TIMER_MEMBER, TIMER_ROLE and higher */
+        int (*session_timer)(Node *node, Session *session, usec_t now_usec);    /* Session.timer, when open */
+        int (*seed_timer)(Node *node, SeedSlot *slot, usec_t now_usec);         /* SeedSlot.timer, when registered */
+        /* No address of that seed leads anywhere; it waits for its next attempt. */
+        int (*seed_failed)(Node *node, SeedSlot *slot, usec_t now_usec);
+        int (*seeds_changed)(Node *node, usec_t now_usec);
+        int (*silent)(Node *node, Session *session, usec_t now_usec);   /* a link used up its strikes */
+        int (*alive)(Node *node, Session *session, usec_t now_usec);    /* PONG, or the first bytes after a PING */
+        int (*own_record_changed)(Node *node, usec_t now_usec);         /* incarnation, epoch or id */
+        int (*clock_jumped)(Node *node, usec_t late_usec, usec_t now_usec);
+        int (*reconfigured)(Node *node, usec_t now_usec);
+        NodeState (*state)(const Node *node);
+        unsigned (*n_links)(const Node *node);
+        void (*member_info)(const Node *node, const Member *member, MemberInfo *ret);
+} RoleOps;
+
+struct Node {
+        NodeSettings settings;
+        NodeIdentity identity;
+        uint32_t incarnation;
+        NodeState state;
+        usec_t started_usec;
+        Random random;
+        EffectQueue effects;
+        TimerQueue timers;
+
+        Session *sessions;              /* by link */
+        Session *sessions_by_id;
+        size_t n_sessions, n_handshakes, n_checks;
+        LinkId last_link;               /* that we dialled */
+
+        MemberTable members;
+        SeedSlot *seeds[SEEDS_MAX];
+        size_t n_seeds;
+        unsigned last_seed_number;
+
+        PendingPing pings[PINGS_MAX];
+        RateLimit id_changes;
+        uint64_t counters[_COUNTER_MAX];
+
+        const RoleOps *ops;
+        union {
+                PeerNode *peer;
+                SeedNode *seed;
+        };
+};
+
+extern const RoleOps peer_ops, seed_ops;
+int peer_node_new(Node *node);          /* fills in node->peer */
+int seed_node_new(Node *node);
+
+/* A place in the queue for a notice, to be filled in; the session's other end is in it when @session is not NULL. */
+Notice *node_notice(Node *node, NoticeType type);
+Notice *node_notice_session(Node *node, NoticeType type, const Session *session);
+Notice *node_notice_member(Node *node, NoticeType type, const Member *member);
+void node_persist(Node *node, PersistWhat what);
+
+/* Our own record, alive. */
+Record node_record(const Node *node);
+
+/* Somebody said what it holds of us: refutes, or jumps over a higher epoch. */
+int node_on_held(Node *node, const Held *held, usec_t now_usec);
+
+/* A node that lives elsewhere has our id: takes a new one, ends all sessions, begins again. */
+int node_take_new_id(Node *node, usec_t now_usec);
+
+/* What we say in LINKS. */
+uint16_t node_n_own_links(const Node *node);
+
+/* Where a caller seen at @remote can be dialled: its advertised addresses, else @remote with @port. */
+size_t node_effective_addresses(const Address *advertised, size_t n, const Address *remote, uint16_t port,
+                                Address ret[static RECORD_ADDRESSES_MAX]);
+
+/* ---- session.c ---- */
+
+Session *session_find(const Node *node, LinkId link);
+Session *session_of(const Node *node, const NodeId *id);        /* the one in use, open; NULL: none */
+
+/* Opens a connection. @subject may be NULL. @timeout_usec is for connection and handshake together. -ENOMEM. */
+int session_dial(Node *node, const Address *address, SessionUse use, const NodeId *subject, usec_t timeout_usec,
+                 usec_t now_usec, Session **ret);
+int session_accept(Node *node, LinkId link, const Address *remote, usec_t now_usec);
+int session_on_link(Node *node, Session *session, LinkChange change, usec_t now_usec);
+int session_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
+int session_on_timer(Node *node, Session *session, usec_t now_usec);
+
+/* Encode and queue one message as a control frame. -ENOMEM. */
+int session_send(Node *node, Session *session, const Message *message);
+void session_send_frame(Node *node, Session *session, FrameBuffer *frame, bool is_data);
+
+/* Sends CLOSE, hangs up, calls ended(END_BY_US) and frees the session. @detail may be NULL. */
+int session_close(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec);
+/* Closes with CLOSE(protocol) and a notice: the other end sent what it may not send. */
+int session_protocol_error(Node *node, Session *session, const char *detail, usec_t now_usec);
+int session_close_all(Node *node, CloseReason reason, usec_t now_usec);
+/* Forgets all without a word. */
+void session_free_all(Node *node);
+
+static inline void session_set_timer(Node *node, Session *session, usec_t when_usec) {
+        timer_set(&node->timers, &session->timer, when_usec);
+}
+
+/* ---- liveness.c ---- */
+
+void liveness_sample(Liveness *liveness, usec_t rtt_usec);
+/* The time-out of one strike. */
+usec_t liveness_timeout(const Params *params, const Liveness *liveness);
+/* Begins a round of strikes, each at most @timeout_max_usec long, unless one is running. */
+int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t now_usec);
+/* All links that were silent for the interval: one tick for all. */
+int liveness_tick(Node *node, usec_t now_usec);
+int liveness_on_received(Node *node, Session *session, usec_t now_usec);
+int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec);
+int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now_usec);
+int liveness_on_timer(Node *node, Session *session, usec_t now_usec);
+void liveness_forget(Node *node, Session *session);     /* all strikes */
+
+/* ---- seed-list.c ---- */
+
+/* Starts an attempt: resolve, then each address in turn, until a session opens or seed_failed() is called. */
+int seed_slot_try(Node *node, SeedSlot *slot, usec_t now_usec);
+/* The session of a slot opened or ended; called by the role from opened() and ended(). */
+int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_usec);
+int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec);
+int seed_slot_on_timer(Node *node, SeedSlot *slot, usec_t now_usec);
+int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec);
+int seed_list_on_resolved(Node *node, unsigned number, const Address *addresses, size_t n, const char *detail,
+                          usec_t now_usec);
+void seed_list_free(Node *node);
+/* An entry's "host:port". */
+char *seed_slot_text(const SeedSlot *slot, char buffer[static SEED_TEXT_MAX]);
+
+/* ---- sync.c ---- */
+
+/* The 256 hashes of our table, our own record included when @with_self (peers are in their own digest, seeds are not). */
+void sync_digest(const Node *node, bool with_self, uint64_t ret[static SYNC_BUCKETS]);
+int sync_send_digest(Node *node, Session *session);
+/* Sends what we hold in the marked buckets as SYNC_RECORDS, in batches, to @session; @want may be NULL: asks nothing back. */
+int sync_send_records(Node *node, Session *session, const uint8_t mask[static SYNC_BUCKETS / 8], const uint8_t *want,
+                      usec_t now_usec);
+/* Marks the buckets in which the digest differs from ours. Return: how many. */
+unsigned sync_compare(const Node *node, Slice hashes, uint8_t ret_mask[static SYNC_BUCKETS / 8]);
+/* One more record for that session, or none (false) when it is not for its ears. */
+bool sync_add(const Member *member, const Session *session, SyncRecordsMessage *message, usec_t now_usec);
+/* Sends a SYNC_RECORDS and empties its records. */
+int sync_flush(Node *node, Session *session, Message *message);
+
+static inline void sync_mark(uint8_t mask[static SYNC_BUCKETS / 8], size_t bucket) {
+        mask[bucket / 8] |= (uint8_t) (0x80 >> bucket % 8);
+}
+
+static inline bool sync_marked(const uint8_t mask[static SYNC_BUCKETS / 8], size_t bucket) {
+        return mask[bucket / 8] & 0x80 >> bucket % 8;
+}
+
+/* The age in ms that goes onto the wire for a member. */
+uint32_t member_age_msec(const Member *member, usec_t now_usec);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the files of the peer role share:
+ *
+ *      registrar.c     a majority of the seeds: registration, lists, renewal, their verdicts
+ *      links.c         the overlay: dialling, accepting, refusing, replacing links
+ *      suspicion.c     a peer does not answer: asking it once more, accusing it
+ *      gossip.c        messages: publishing, delivering, forwarding
+ *      peer-node.c     the role's table, and members as they come and go
+ */
+
+#include "core/node-internal.h"
+#include "core/peer-node.h"
+#include "core/seen.h"
+#include "core/view.h"
+
+#define DIALS_MAX 3U                            /* for links, at a time */
+#define HIGH_MAX 64U                            /* ids whose last NEIGHBOR(high) is remembered */
+#define HIGH_INTERVAL_USEC (30 * USEC_PER_SEC)  /* at most one of them per id is accepted in that time */
+#define UNDECIDED_MAX 8U                        /* callers that wait while we ask our silent links */
+#define SILENT_USEC (2 * USEC_PER_SEC)          /* a link so long silent is asked before a caller is refused */
+#define PROBE_LINK_USEC (1 * USEC_PER_SEC)
+
+typedef enum PeerTimer {
+        TIMER_TICK = TIMER_ROLE,        /* liveness of all links */
+        TIMER_FILL,                     /* a candidate has rested */
+        TIMER_LOST,                     /* retry a lost peer */
+        TIMER_REFRESH,                  /* ask a seed for its list */
+        TIMER_HELLO,                    /* our own periodic message */
+        TIMER_SYNC,                     /* ask a seed what became of our suspects */
+        TIMER_REMEMBER,                 /* write the lost peers down */
+        TIMER_SETTLE,                   /* we have had time to find somebody */
+} PeerTimer;
+
+typedef struct HighCaller {
+        NodeId id;
+        usec_t when_usec;
+} HighCaller;
+
+struct PeerNode {
+        View view;
+        unsigned n_out, n_in;           /* links that are up */
+        HighCaller high[HIGH_MAX];
+        RateLimit hints;                /* dials to addresses that came with BUSY */
+
+        Seen seen;
+        uint64_t sequence, sequence_epoch;      /* of our last message */
+        unsigned n_hello;               /* periodic messages sent */
+
+        unsigned n_syncs;               /* asked since the last report */
+        usec_t refresh_wait_usec;       /* before the next early refresh, doubling */
+        unsigned list_total;            /* the largest number of members that a seed spoke of lately */
+        bool settled;                   /* having nobody is worth a word now */
+
+        Timer tick, fill, lost, refresh, hello, sync, save, settle;
+};
+
+/* ---- peer-node.c ---- */
+
+/* Merges what somebody says of a member, or of us, and tells what that changes. */
+int peer_merge(Node *node, const Record *record, usec_t now_usec);
+/* The other end of an open session speaks for itself: alive. */
+int peer_heard_of(Node *node, const Session *session, usec_t now_usec);
+/* It said that it leaves. */
+int peer_left(Node *node, const Session *session, usec_t now_usec);
+void peer_remember(Node *node, usec_t now_usec);        /* the lost-peer memory changed */
+
+/* ---- links.c ---- */
+
+int links_fill(Node *node, usec_t now_usec);
+int links_dial(Node *node, const NodeId *id, const Address *address, Priority priority, usec_t now_usec);
+int links_opened(Node *node, Session *session, usec_t now_usec);
+int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+int links_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
+/* A link that was asked before callers are refused has answered, or is gone. */
+int links_decide(Node *node, usec_t now_usec);
+int links_on_undecided_timer(Node *node, usec_t now_usec);
+int links_trim(Node *node, usec_t now_usec);            /* after the bounds have changed */
+int links_retry_lost(Node *node, usec_t now_usec);
+int links_disconnect(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec);
+
+static inline unsigned links_n(const Node *node) {
+        return node->peer->n_out + node->peer->n_in;
+}
+
+/* ---- registrar.c ---- */
+
+int registrar_try(Node *node, usec_t now_usec);
+int registrar_opened(Node *node, Session *session, usec_t now_usec);
+int registrar_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+int registrar_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
+int registrar_on_seed_timer(Node *node, SeedSlot *slot, usec_t now_usec);
+int registrar_on_session_timer(Node *node, Session *session, usec_t now_usec);
+int registrar_refresh(Node *node, usec_t now_usec);
+void registrar_refresh_early(Node *node, usec_t now_usec);
+int registrar_sync(Node *node, usec_t now_usec);
+/* Tells every seed that we are registered with. Return: how many there are, -ENOMEM. */
+int registrar_report(Node *node, const Member *member, usec_t now_usec);
+int registrar_announce(Node *node, usec_t now_usec);
+int registrar_leave(Node *node);
+
+/* ---- suspicion.c ---- */
+
+/* A link ended without CLOSE: strike one. */
+int suspicion_lost(Node *node, const Session *session, usec_t now_usec);
+/* A link used up its strikes, or nobody listens any more where the member answered before. */
+int suspicion_accuse(Node *node, Member *member, unsigned n_strikes, usec_t duration_usec, usec_t now_usec);
+int suspicion_opened(Node *node, Session *session, usec_t now_usec);
+int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+
+/* ---- gossip.c ---- */
+
+int gossip_on_message(Node *node, Session *session, const GossipMessage *message, usec_t now_usec);
+int gossip_hello(Node *node, usec_t now_usec);

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The peer role: its place in the life of sessions, and the members as it knows them. */
+
+#include <errno.h>
+
+#include "core/peer-node-internal.h"
+
+#define HINTS_PER_INTERVAL 32U
+#define REMEMBER_USEC (5 * USEC_PER_SEC)
+#define SETTLED_USEC (5 * USEC_PER_SEC)         /* so long after the start we do not call ourselves isolated yet */
+
+/* ---- members ---- */
+
+static NoticeType notice_of_change(MemberChange change, MemberState was, const Member *member) {
+        switch (change) {
+
+        case MEMBER_ADDED:
+        case MEMBER_RESTARTED:
+                return NOTICE_JOINED;
+
+        case MEMBER_REVIVED:
+                return was == MEMBER_SUSPECT ? NOTICE_ALIVE : NOTICE_JOINED;
+
+        case MEMBER_SUSPECTED:
+                return NOTICE_SUSPECT;
+
+        case MEMBER_GONE:
+                return member->record.state == MEMBER_LEFT ? NOTICE_LEFT : NOTICE_DEAD;
+
+        case MEMBER_UNCHANGED:
+        case MEMBER_ADDED_GONE:
+        case MEMBER_UPDATED:
+                break;
+        }
+        return _NOTICE_INVALID;
+}
+
+/* Somebody holds a member dead that we have a living link to: it is told, at once and first. */
+static int peer_tell_accused(Node *node, const Member *member) {
+        Session *session = session_of(node, &member->record.id);
+        Message message = { .type = MESSAGE_ACCUSED, .accused.held = member_held(member) };
+
+        if (!session || session->link_state != LINK_UP)
+                return 0;
+        return session_send(node, session, &message);
+}
+
+int peer_merge(Node *node, const Record *record, usec_t now_usec) {
+        MemberState was = _MEMBER_STATE_INVALID;
+        NoticeType type;
+        Member *member;
+        int change;
+
+        if (node_id_equal(&record->id, &node->identity.id)) {
+                Held held = { record->epoch, record->incarnation, record->state };
+
+                return node_on_held(node, &held, now_usec);
+        }
+        if (record->role != ROLE_PEER || record->epoch >= EPOCH_MAX)
+                return 0;
+
+        member = member_table_find(&node->members, &record->id);
+        if (member)
+                was = member->record.state;
+        change = member_table_merge(&node->members, record, now_usec, &member);
+        if (change == -ENOSPC) {
+                node->counters[COUNTER_MEMBERS_REFUSED]++;
+                return 0;
+        }
+        if (change < 0)
+                return change;
+
+        type = notice_of_change(change, was, member);
+        if (type != _NOTICE_INVALID)
+                node_notice_member(node, type, member)->restarted = change == MEMBER_RESTARTED || was != _MEMBER_STATE_INVALID;
+        if (change == MEMBER_GONE) {
+                member->asked_usec = 0;
+                view_remove(&node->peer->view, &record->id, NULL);
+                return peer_tell_accused(node, member);
+        }
+        return 0;
+}
+
+int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, &session->id);
+        Record record = {
+                .id = session->id,
+                .epoch = session->epoch,
+                .state = MEMBER_ALIVE,
+                .role = session->role,
+                .n_addresses = session->n_addresses,
+        };
+        int r;
+
+        if (session->role != ROLE_PEER)
+                return 0;
+
+        memcpy(record.name, session->name, sizeof(record.name));
+        memcpy(record.addresses, session->addresses, sizeof(record.addresses));
+        if (member && member->record.epoch == session->epoch)
+                record.incarnation = member->record.incarnation;
+        r = peer_merge(node, &record, now_usec);
+        if (r < 0)
+                return r;
+
+        member = member_table_find(&node->members, &session->id);
+        if (!member)
+                return 0;               /* no room for it */
+        member->heard_usec = now_usec;
+        member->asked_usec = 0;
+        if (session_outgoing(session))
+                member->reached = session->remote;
+        /* It was our own suspicion, or one that we only heard of: it answers. Dead it stays until it refutes, which it was told. */
+        if (member->record.state == MEMBER_SUSPECT && member->record.epoch == session->epoch) {
+                member_set_state(&node->members, member, member->record.epoch, member->record.incarnation, MEMBER_ALIVE,
+                                 now_usec);
+                node_notice_member(node, NOTICE_ALIVE, member);
+        }
+        return 0;
+}
+
+int peer_left(Node *node, const Session *session, usec_t now_usec) {
+        const Member *member = member_table_find(&node->members, &session->id);
+        Record record;
+
+        if (!member || member->record.epoch != session->epoch)
+                return 0;
+        record = member->record;
+        record.state = MEMBER_LEFT;
+        return peer_merge(node, &record, now_usec);
+}
+
+void peer_remember(Node *node, usec_t now_usec) {
+        if (!timer_is_set(&node->peer->save))
+                timer_set(&node->timers, &node->peer->save, usec_add(now_usec, REMEMBER_USEC));
+}
+
+/* ---- the role's table ---- */
+
+static int peer_start(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        int r;
+
+        timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
+        timer_set(&node->timers, &peer->refresh, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
+        timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
+        timer_set(&node->timers, &peer->settle, usec_add(now_usec, SETTLED_USEC));
+
+        /* Without a seed the peers of the last time are all we have; with one they cost a few dials. */
+        for (size_t i = peer->view.n_lost; i > 0 && peer->view.n_passive < peer->view.n_passive_max; i--)
+                view_add(&peer->view, &peer->view.lost[i - 1].id, &peer->view.lost[i - 1].address);
+
+        r = registrar_try(node, now_usec);
+        if (r < 0)
+                return r;
+        return links_fill(node, now_usec);
+}
+
+static int peer_stop(Node *node, usec_t now_usec) {
+        node_persist(node, PERSIST_PEERS);
+        return registrar_leave(node);
+}
+
+static int peer_opened(Node *node, Session *session, usec_t now_usec) {
+        LinkId link = session->link;
+        int r;
+
+        if (session->use == SESSION_FOR_SEED)
+                return registrar_opened(node, session, now_usec);
+        if (session->use == SESSION_FOR_VERDICT)
+                return suspicion_opened(node, session, now_usec);
+
+        r = peer_heard_of(node, session, now_usec);
+        if (r < 0)
+                return r;
+        session = session_find(node, link);
+        return session ? links_opened(node, session, now_usec) : 0;
+}
+
+static int peer_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        if (session->use == SESSION_FOR_SEED)
+                return registrar_ended(node, session, end, now_usec);
+        if (session->use == SESSION_FOR_VERDICT) {
+                int r = suspicion_ended(node, session, end, now_usec);
+
+                return r < 0 ? r : links_fill(node, now_usec);
+        }
+        return links_ended(node, session, end, now_usec);
+}
+
+static int peer_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        if (session->use == SESSION_FOR_SEED)
+                return registrar_on_message(node, session, message, now_usec);
+        if (message->type == MESSAGE_GOSSIP)
+                return gossip_on_message(node, session, &message->gossip, now_usec);
+        return links_on_message(node, session, message, now_usec);
+}
+
+static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
+        switch ((PeerTimer) timer->kind) {
+
+        case TIMER_TICK:
+                timer_set(&node->timers, timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+                return liveness_tick(node, now_usec);
+
+        case TIMER_FILL:
+                return links_fill(node, now_usec);
+
+        case TIMER_LOST:
+                return links_retry_lost(node, now_usec);
+
+        case TIMER_REFRESH:
+                return registrar_refresh(node, now_usec);
+
+        case TIMER_HELLO:
+                return gossip_hello(node, now_usec);
+
+        case TIMER_SYNC:
+                return registrar_sync(node, now_usec);
+
+        case TIMER_REMEMBER:
+                node_persist(node, PERSIST_PEERS);
+                return 0;
+
+        case TIMER_SETTLE:
+                peer->settled = true;
+                return 0;
+        }
+        return 0;                       /* TIMER_MEMBER: a peer sets none of its members' timers */
+}
+
+static int peer_on_session_timer(Node *node, Session *session, usec_t now_usec) {
+        if (session->use == SESSION_FOR_SEED)
+                return registrar_on_session_timer(node, session, now_usec);
+        if (session->link_state == LINK_UNDECIDED)
+                return links_on_undecided_timer(node, now_usec);
+        return session_close(node, session, session->link_state == LINK_ASKED ? CLOSE_TIMEOUT : CLOSE_IDLE, NULL, now_usec);
+}
+
+static int peer_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
+        return registrar_try(node, now_usec);
+}
+
+/* A link used up its strikes. */
+static int peer_on_silent(Node *node, Session *session, usec_t now_usec) {
+        usec_t duration_usec = usec_sub(now_usec, session->liveness.first_usec);
+        unsigned n_strikes = session->liveness.n_strikes;
+        NodeId id = session->id;
+        Member *member;
+        int r;
+
+        r = session_close(node, session, CLOSE_TIMEOUT, "Liveness requests were not answered.", now_usec);
+        if (r < 0)
+                return r;
+        member = member_table_find(&node->members, &id);
+        if (!member || session_of(node, &id))
+                return 0;
+        return suspicion_accuse(node, member, n_strikes, duration_usec, now_usec);
+}
+
+static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, &session->id);
+
+        if (member) {
+                member->heard_usec = now_usec;
+                member->n_links = session->n_links;
+        }
+        return links_decide(node, now_usec);
+}
+
+static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
+        Message message = { .type = MESSAGE_REFUTE };
+        int r;
+
+        /* Sequence numbers belong to an epoch; an id of our own has seen none of them. */
+        if (node->peer->sequence_epoch != node->identity.epoch)
+                node->peer->sequence = 0;
+        node->peer->sequence_epoch = node->identity.epoch;
+
+        message.reg.record = node_record(node);
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (session->link_state != LINK_UP || session->ending)
+                        continue;
+                r = session_send(node, session, &message);
+                if (r < 0)
+                        return r;
+        }
+        r = registrar_announce(node, now_usec);
+        if (r < 0)
+                return r;
+        return links_fill(node, now_usec);
+}
+
+static int peer_on_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
+        /* Nobody is accused for one interval: what was being asked is asked anew. */
+        for (size_t i = 0; i < node->members.n; i++)
+                node->members.members[i]->n_tries = MIN(node->members.members[i]->n_tries, 1U);
+        timer_set(&node->timers, &node->peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        return 0;
+}
+
+static int peer_on_reconfigured(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
+        peer->seen.n_origins_max = node->settings.params.origins_max;
+        peer->seen.n_intervals_max = node->settings.params.intervals_max;
+        timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
+        return links_trim(node, now_usec);
+}
+
+static NodeState peer_state(const Node *node) {
+        if (node->started_usec == 0)
+                return NODE_STARTING;
+        if (links_n(node) > 0 || (node_n_registered(node) > 0 && node->members.n_live == 0))
+                return NODE_ONLINE;
+        return node->state == NODE_STARTING && !node->peer->settled ? NODE_STARTING : NODE_ISOLATED;
+}
+
+static unsigned peer_count_links(const Node *node) {
+        return links_n(node);
+}
+
+static void peer_member_info(const Node *node, const Member *member, MemberInfo *ret) {
+        const Session *session = session_of(node, &member->record.id);
+
+        if (!session || session->link_state != LINK_UP)
+                return;
+        ret->linked = true;
+        ret->incoming = !session_outgoing(session);
+        ret->linked_usec = session->linked_usec;
+        ret->heard_usec = session->received_usec;
+        ret->rtt_usec = session->liveness.srtt_usec;
+        ret->n_links = session->n_links;
+}
+
+static void peer_free(Node *node) {
+        PeerNode *peer = node->peer;
+        Timer *timers[] = {
+                &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(timers); i++)
+                timer_done(&node->timers, timers[i]);
+        seen_done(&peer->seen);
+        view_done(&peer->view);
+        free(peer);
+        node->peer = NULL;
+}
+
+int peer_node_new(Node *node) {
+        const Params *params = &node->settings.params;
+        PeerNode *peer;
+        int r;
+
+        peer = node->peer = calloc(1, sizeof(*peer));
+        if (!peer)
+                return -ENOMEM;
+
+        peer->hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = HINTS_PER_INTERVAL };
+        peer->sequence_epoch = node->identity.epoch;
+        seen_init(&peer->seen, params->origins_max, params->intervals_max);
+        r = view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));
+        if (r < 0)
+                return r;
+
+        struct {
+                Timer *timer;
+                PeerTimer kind;
+        } timers[] = {
+                { &peer->tick, TIMER_TICK }, { &peer->fill, TIMER_FILL }, { &peer->lost, TIMER_LOST },
+                { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
+                { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
+                r = timer_init(&node->timers, timers[i].timer, timers[i].kind);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+const RoleOps peer_ops = {
+        .start = peer_start,
+        .stop = peer_stop,
+        .free = peer_free,
+        .opened = peer_opened,
+        .ended = peer_ended,
+        .message = peer_on_message,
+        .timer = peer_on_timer,
+        .session_timer = peer_on_session_timer,
+        .seed_timer = registrar_on_seed_timer,
+        .seed_failed = peer_on_seed_failed,
+        .seeds_changed = registrar_try,
+        .silent = peer_on_silent,
+        .alive = peer_on_alive,
+        .own_record_changed = peer_on_own_record_changed,
+        .clock_jumped = peer_on_clock_jumped,
+        .reconfigured = peer_on_reconfigured,
+        .state = peer_state,
+        .n_links = peer_count_links,
+        .member_info = peer_member_info,
+};
+
+/* ---- peer-node.h ---- */
+
+unsigned peer_n_links(const Node *node) {
+        return links_n(node);
+}
+
+unsigned peer_n_links_out(const Node *node) {
+        return node->peer->n_out;
+}
+
+uint64_t peer_sequence(const Node *node) {
+        return node->peer->sequence;
+}
+
+int peer_connect(Node *node, const Address *address, usec_t now_usec) {
+        if (!address_is_dialable(address))
+                return -EINVAL;
+        for (const Session *session = node->sessions; session; session = session->hh.next)
+                if (session->use != SESSION_FOR_SEED && address_equal(&session->remote, address) &&
+                    (session->use == SESSION_FOR_LINK || session->link_state != LINK_NONE))
+                        return -EALREADY;
+        return links_dial(node, &NODE_ID_NULL, address, PRIORITY_MERGE, now_usec);
+}
+
+int peer_disconnect(Node *node, const NodeId *id, usec_t now_usec) {
+        Session *session = session_of(node, id);
+
+        if (!session || session->link_state != LINK_UP)
+                return -ESRCH;
+        return links_disconnect(node, session, CLOSE_DONE, "Disconnected by the administrator.", now_usec);
+}
+
+int peer_set_lost(Node *node, const LostPeer *peers, size_t n) {
+        for (size_t i = n; i > 0; i--)          /* the best one is the last to be forgotten */
+                view_lose(&node->peer->view, &peers[i - 1].id, &peers[i - 1].address);
+        return 0;
+}
+
+size_t peer_lost(const Node *node, LostPeer *ret, size_t n_max) {
+        const View *view = &node->peer->view;
+        size_t n = 0;
+
+        for (size_t i = view->n_lost; i > 0 && n < n_max; i--)
+                ret[n++] = (LostPeer) { view->lost[i - 1].id, view->lost[i - 1].address };
+        return n;
+}

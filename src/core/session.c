@@ -1,0 +1,718 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Connections and their handshake (PROTOCOL.md, section 4), and the two questions that ids raise:
+ *
+ * - Two sessions with one id: a higher epoch replaces at once. Otherwise the node with the smaller id keeps the one whose HELLO finished
+ *   last and ends the other; the node with the larger id uses the newest meanwhile. So simultaneous dials settle, and a
+ *   half-open connection never shuts anybody out.
+ * - One id at two addresses: the address held is asked first. If a node with that id but another epoch answers there, the newcomer
+ *   is a copy and is sent away with CLOSE(duplicate-id). The epoch tells a copy from a node that is reached by two of its own addresses.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/node-internal.h"
+
+Session *session_find(const Node *node, LinkId link) {
+        Session *session;
+
+        HASH_FIND(hh, node->sessions, &link, sizeof(link), session);
+        return session;
+}
+
+Session *session_of(const Node *node, const NodeId *id) {
+        Session *session;
+
+        HASH_FIND(hh_id, node->sessions_by_id, id, sizeof(*id), session);
+        return session;
+}
+
+static int session_new(Node *node, LinkId link, SessionUse use, const Address *remote, usec_t now_usec, Session **ret) {
+        Session *session;
+
+        session = malloc(sizeof(*session));
+        if (!session)
+                return -ENOMEM;
+        *session = (Session) { .link = link, .use = use, .remote = *remote, .since_usec = now_usec, .received_usec = now_usec };
+
+        if (timer_init(&node->timers, &session->timer, TIMER_SESSION) < 0) {
+                free(session);
+                return -ENOMEM;
+        }
+        if (timer_init(&node->timers, &session->liveness.timer, TIMER_LIVENESS) < 0) {
+                timer_done(&node->timers, &session->timer);
+                free(session);
+                return -ENOMEM;
+        }
+        HASH_ADD(hh, node->sessions, link, sizeof(LinkId), session);
+        if (!table_added(session)) {
+                timer_done(&node->timers, &session->liveness.timer);
+                timer_done(&node->timers, &session->timer);
+                free(session);
+                return -ENOMEM;
+        }
+        node->n_sessions++;
+        *ret = session;
+        return 0;
+}
+
+static void session_handshake_done(Node *node, Session *session) {
+        if (session->handshake)
+                node->n_handshakes--;
+        session->handshake = false;
+}
+
+/* Another open session with the same node takes the place of one that goes. */
+static void session_promote(Node *node, const NodeId *id) {
+        for (Session *other = node->sessions; other; other = other->hh.next)
+                if (other->lingering && node_id_equal(&other->id, id)) {
+                        other->lingering = false;
+                        HASH_ADD(hh_id, node->sessions_by_id, id, sizeof(NodeId), other);
+                        other->current = other->hh_id.tbl != NULL;
+                        return;
+                }
+}
+
+static void session_uncurrent(Node *node, Session *session) {
+        if (session->current)
+                HASH_DELETE(hh_id, node->sessions_by_id, session);
+        session->current = false;
+}
+
+static void session_free(Node *node, Session *session) {
+        session_handshake_done(node, session);
+        if (session->use == SESSION_FOR_CHECK)
+                node->n_checks--;
+        for (size_t i = 0; i < PINGS_MAX; i++)
+                if (node->pings[i].link == session->link) {
+                        Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
+
+                        effect->token = node->pings[i].token;
+                        effect->error = -EHOSTUNREACH;
+                        node->pings[i].link = 0;
+                }
+        session_uncurrent(node, session);
+        HASH_DELETE(hh, node->sessions, session);
+        node->n_sessions--;
+        timer_done(&node->timers, &session->liveness.timer);
+        timer_done(&node->timers, &session->timer);
+        free(session);
+}
+
+void session_free_all(Node *node) {
+        while (node->sessions)
+                session_free(node, node->sessions);
+}
+
+static void session_set_state(Node *node, Session *session, SessionState state, usec_t until_usec, usec_t now_usec) {
+        session->state = state;
+        session->since_usec = now_usec;
+        timer_set(&node->timers, &session->timer, until_usec);
+}
+
+static bool session_is_roles(const Session *session) {
+        switch (session->use) {
+        case SESSION_FOR_LINK:
+        case SESSION_FOR_SEED:
+        case SESSION_FOR_VERDICT:
+                return true;
+        case SESSION_ACCEPTED:
+                return session->state == SESSION_OPEN && session->purpose == PURPOSE_SESSION;
+        case SESSION_FOR_CHECK:
+        case SESSION_FOR_PING:
+                return false;
+        }
+        return false;
+}
+
+static int session_open_accepted(Node *node, Session *session, usec_t now_usec);
+
+/* The known holder of an id has been asked: @clone when it lives, and is not the one that called. */
+static int session_checked(Node *node, Session *check, bool clone, usec_t now_usec) {
+        Session *waiting = session_find(node, check->waiting);
+
+        if (!waiting || waiting->state != SESSION_CHECKING)
+                return 0;
+        if (!clone)
+                return session_open_accepted(node, waiting, now_usec);
+
+        node_notice_session(node, NOTICE_DUPLICATE_REFUSED, waiting);
+        return session_close(node, waiting, CLOSE_DUPLICATE_ID, "Another living node has your id.", now_usec);
+}
+
+/* The connection is gone, or its hanging up has been asked for: the one place where sessions end. */
+static int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        bool was_current = session->current;
+        NodeId id = session->id;
+        int r = 0;
+
+        if (end != END_BY_US && end != END_CLOSED)
+                node->counters[COUNTER_SESSIONS_FAILED]++;
+
+        session_uncurrent(node, session);
+        if (was_current)
+                session_promote(node, &id);
+
+        session->ending = true;
+        if (session->use == SESSION_FOR_CHECK && session->state != SESSION_OPEN)
+                r = session_checked(node, session, false, now_usec);
+        else if (session_is_roles(session))
+                r = node->ops->ended(node, session, end, now_usec);
+
+        session_free(node, session);
+        return r;
+}
+
+static void session_hang_up(Node *node, LinkId link, bool flush) {
+        Effect *effect = effect_queue_push(&node->effects, EFFECT_HANG_UP);
+
+        effect->link = link;
+        effect->flush = flush;
+}
+
+void session_send_frame(Node *node, Session *session, FrameBuffer *frame, bool is_data) {
+        Effect *effect = effect_queue_push(&node->effects, EFFECT_SEND);
+
+        effect->link = session->link;
+        effect->frame = frame_buffer_ref(frame);
+        effect->is_data = is_data;
+        if (is_data)
+                session->n_queued += frame->size;
+        node->counters[COUNTER_FRAMES_OUT]++;
+        node->counters[COUNTER_BYTES_OUT] += frame->size;
+}
+
+int session_send(Node *node, Session *session, const Message *message) {
+        _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
+        int r;
+
+        r = message_encode(&frame, message);
+        if (r < 0)
+                return r;
+
+        session_send_frame(node, session, frame, false);
+        return 0;
+}
+
+static int send_close(Node *node, Session *session, CloseReason reason, const char *detail) {
+        Message message = { .type = MESSAGE_CLOSE, .close.reason = reason };
+
+        if (detail)
+                (void) strncpy(message.close.detail, detail, DETAIL_MAX);
+        return session_send(node, session, &message);
+}
+
+int session_close(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec) {
+        bool connected = session->state != SESSION_DIALING;
+        int r;
+
+        if (session->ending)
+                return 0;
+        if (connected) {
+                r = send_close(node, session, reason, detail);
+                if (r < 0)
+                        return r;
+        }
+        session_hang_up(node, session->link, connected);
+        session->reason = reason;
+        return session_end(node, session, END_BY_US, now_usec);
+}
+
+int session_protocol_error(Node *node, Session *session, const char *detail, usec_t now_usec) {
+        Notice *notice = node_notice_session(node, NOTICE_PROTOCOL_ERROR, session);
+
+        (void) strncpy(notice->detail, detail, DETAIL_MAX);
+        node->counters[COUNTER_FRAMES_MALFORMED]++;
+        return session_close(node, session, CLOSE_PROTOCOL, detail, now_usec);
+}
+
+static Session *session_not_ending(Node *node) {
+        Session *session = node->sessions;
+
+        while (session && session->ending)
+                session = session->hh.next;
+        return session;
+}
+
+int session_close_all(Node *node, CloseReason reason, usec_t now_usec) {
+        int r;
+
+        for (Session *session; (session = session_not_ending(node));) {
+                r = session_close(node, session, reason, NULL, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int session_dial(Node *node, const Address *address, SessionUse use, const NodeId *subject, usec_t timeout_usec,
+                 usec_t now_usec, Session **ret) {
+        Session *session;
+        Effect *effect;
+        int r;
+
+        r = session_new(node, node->last_link + 2, use, address, now_usec, &session);
+        if (r < 0)
+                return r;
+        node->last_link += 2;
+
+        session->purpose = use == SESSION_FOR_LINK || use == SESSION_FOR_SEED ? PURPOSE_SESSION : PURPOSE_PROBE;
+        if (subject)
+                session->subject = *subject;
+        if (use == SESSION_FOR_CHECK)
+                node->n_checks++;
+        session_set_state(node, session, SESSION_DIALING, usec_add(now_usec, timeout_usec), now_usec);
+
+        effect = effect_queue_push(&node->effects, EFFECT_DIAL);
+        effect->link = session->link;
+        effect->address = *address;
+        node->counters[COUNTER_SESSIONS_OUT]++;
+        if (ret)
+                *ret = session;
+        return 0;
+}
+
+/* ---- being called ---- */
+
+int session_accept(Node *node, LinkId link, const Address *remote, usec_t now_usec) {
+        const Params *params = &node->settings.params;
+        Session *session;
+        size_t n_same = 0;
+        int r;
+
+        if (!address_is_loopback(remote))
+                for (const Session *other = node->sessions; other; other = other->hh.next)
+                        n_same += other->use == SESSION_ACCEPTED && address_same_host(&other->remote, remote);
+
+        r = session_new(node, link, SESSION_ACCEPTED, remote, now_usec, &session);
+        if (r < 0)
+                return r;
+        session->state = SESSION_HELLO_AWAITED;
+        node->counters[COUNTER_SESSIONS_IN]++;
+
+        if (node->n_handshakes >= params->handshakes_max || node->n_sessions > params->connections_max ||
+            n_same >= params->connections_per_host_max) {
+                node->counters[COUNTER_SESSIONS_REFUSED]++;
+                return session_close(node, session, CLOSE_BUSY, "Too many connections.", now_usec);
+        }
+
+        node->n_handshakes++;
+        session->handshake = true;
+        session_set_state(node, session, SESSION_HELLO_AWAITED, usec_add(now_usec, HANDSHAKE_USEC), now_usec);
+        return 0;
+}
+
+static int session_refuse(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec) {
+        Notice *notice = node_notice_session(node, NOTICE_SESSION_REFUSED, session);
+
+        notice->reason = reason;
+        notice->by_us = true;
+        (void) strncpy(notice->detail, detail, DETAIL_MAX);
+        node->counters[COUNTER_SESSIONS_REFUSED]++;
+        return session_close(node, session, reason, detail, now_usec);
+}
+
+/* Settles which of two sessions with one node is used. Return: 1, 0 when it is not this new one (closed), -ENOMEM. */
+static int session_supersede(Node *node, Session *session, usec_t now_usec) {
+        Session *old = session_of(node, &session->id);
+        int r;
+
+        if (old && session->epoch < old->epoch) {
+                r = session_close(node, session, CLOSE_SUPERSEDED, NULL, now_usec);
+                return r < 0 ? r : 0;
+        }
+
+        if (old)
+                session_uncurrent(node, old);
+        HASH_ADD(hh_id, node->sessions_by_id, id, sizeof(NodeId), session);
+        if (!session->hh_id.tbl)
+                return -ENOMEM;
+        session->current = true;
+
+        if (!old)
+                return 1;
+        if (session->epoch > old->epoch || node_id_compare(&node->identity.id, &session->id) < 0) {
+                r = session_close(node, old, CLOSE_SUPERSEDED, NULL, now_usec);
+                return r < 0 ? r : 1;
+        }
+        old->lingering = true;
+        timer_set(&node->timers, &old->timer, usec_add(now_usec, LINGER_USEC));
+        return 1;
+}
+
+/* Their HELLO is good, and their id is theirs. */
+static int session_open_accepted(Node *node, Session *session, usec_t now_usec) {
+        bool is_probe = session->purpose == PURPOSE_PROBE;
+        Message message = {
+                .type = MESSAGE_HELLO_OK,
+                .hello_ok = {
+                        .version = PROTOCOL_VERSION_MAX,
+                        .id = node->identity.id,
+                        .epoch = node->identity.epoch,
+                        .role = node->settings.role,
+                        .port = node->settings.port,
+                        .n_addresses = node->settings.n_advertised,
+                        .observed = session->remote,
+                },
+        };
+        const Member *member;
+        int r;
+
+        memcpy(message.hello_ok.name, node->settings.name, sizeof(message.hello_ok.name));
+        memcpy(message.hello_ok.addresses, node->settings.advertised, sizeof(message.hello_ok.addresses));
+        member = member_table_find(&node->members, &session->id);
+        if (member) {
+                message.hello_ok.has_held = true;
+                message.hello_ok.held = member_held(member);
+        }
+        r = session_send(node, session, &message);
+        if (r < 0)
+                return r;
+
+        session_handshake_done(node, session);
+        session_set_state(node, session, SESSION_OPEN,
+                          usec_add(now_usec, is_probe ? PROBE_SESSION_USEC : UNUSED_USEC), now_usec);
+        if (is_probe)
+                return 0;
+
+        r = session_supersede(node, session, now_usec);
+        if (r <= 0)
+                return r;
+        return node->ops->opened(node, session, now_usec);
+}
+
+static void session_learn(Session *session, const NodeId *id, uint64_t epoch, Role role, const char *name,
+                          const Address *addresses, size_t n_addresses, uint16_t port) {
+        session->id = *id;
+        session->epoch = epoch;
+        session->role = role;
+        memcpy(session->name, name, sizeof(session->name));
+        session->n_addresses = node_effective_addresses(addresses, n_addresses, &session->remote, port, session->addresses);
+}
+
+static int session_on_hello(Node *node, Session *session, const HelloMessage *hello, usec_t now_usec) {
+        char detail[DETAIL_MAX + 1];
+        const Member *member;
+        Session *check;
+        int r;
+
+        session->purpose = hello->purpose;
+        session_learn(session, &hello->id, hello->epoch, hello->role, hello->name, hello->addresses, hello->n_addresses,
+                      hello->port);
+
+        if (!streq(hello->network, node->settings.network)) {
+                (void) snprintf(detail, sizeof(detail), "This is network \"%s\", the caller belongs to \"%s\".",
+                                node->settings.network, hello->network);
+                return session_refuse(node, session, CLOSE_NETWORK, detail, now_usec);
+        }
+        if (hello->version_min > PROTOCOL_VERSION_MAX || hello->version_max < PROTOCOL_VERSION_MIN) {
+                (void) snprintf(detail, sizeof(detail), "The caller speaks protocol versions %u to %u, this node %u to %u.",
+                                hello->version_min, hello->version_max, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+                return session_refuse(node, session, CLOSE_VERSION, detail, now_usec);
+        }
+        if (hello->epoch >= EPOCH_MAX)
+                return session_protocol_error(node, session, "The epoch in HELLO is 2^63 or more.", now_usec);
+
+        if (node_id_equal(&hello->id, &node->identity.id)) {
+                if (hello->epoch == node->identity.epoch)
+                        return session_close(node, session, CLOSE_SELF, NULL, now_usec);
+                node_notice_session(node, NOTICE_DUPLICATE_REFUSED, session);
+                return session_close(node, session, CLOSE_DUPLICATE_ID, "This node has that id.", now_usec);
+        }
+        if (hello->purpose == PURPOSE_PROBE)
+                return session_open_accepted(node, session, now_usec);
+
+        member = member_table_find(&node->members, &hello->id);
+        if (!member || !member_is_live(member) || member->record.epoch == hello->epoch || member->record.n_addresses == 0)
+                return session_open_accepted(node, session, now_usec);
+        for (size_t i = 0; i < session->n_addresses; i++)
+                if (member_has_address(member, session->addresses + i))
+                        return session_open_accepted(node, session, now_usec);
+
+        if (node->n_checks >= CHECKS_MAX)
+                return session_close(node, session, CLOSE_BUSY, "Too many ids are being checked.", now_usec);
+        session_set_state(node, session, SESSION_CHECKING, usec_add(now_usec, 2 * CHECK_USEC), now_usec);
+        r = session_dial(node, member->record.addresses, SESSION_FOR_CHECK, &hello->id, CHECK_USEC, now_usec, &check);
+        if (r < 0)
+                return r;
+        check->waiting = session->link;
+        return 0;
+}
+
+/* ---- having called ---- */
+
+static int session_send_hello(Node *node, Session *session) {
+        Message message = {
+                .type = MESSAGE_HELLO,
+                .hello = {
+                        .version_min = PROTOCOL_VERSION_MIN,
+                        .version_max = PROTOCOL_VERSION_MAX,
+                        .id = node->identity.id,
+                        .epoch = node->identity.epoch,
+                        .role = node->settings.role,
+                        .purpose = session->purpose,
+                        .port = node->settings.port,
+                        .n_addresses = node->settings.n_advertised,
+                },
+        };
+
+        memcpy(message.hello.network, node->settings.network, sizeof(message.hello.network));
+        memcpy(message.hello.name, node->settings.name, sizeof(message.hello.name));
+        memcpy(message.hello.addresses, node->settings.advertised, sizeof(message.hello.addresses));
+        return session_send(node, session, &message);
+}
+
+static int session_wrong_id(Node *node, Session *session, CloseReason reason, usec_t now_usec) {
+        int r;
+
+        r = send_close(node, session, reason, NULL);
+        if (r < 0)
+                return r;
+        session_hang_up(node, session->link, true);
+        return session_end(node, session, END_WRONG_ID, now_usec);
+}
+
+static int session_send_ping_for(Node *node, Session *session, usec_t now_usec) {
+        Message message = { .type = MESSAGE_PING };
+
+        for (size_t i = 0; i < PINGS_MAX; i++)
+                if (node->pings[i].link == session->link) {
+                        node->pings[i].sent_usec = now_usec;
+                        message.ping.nonce = node->pings[i].nonce;
+                        return session_send(node, session, &message);
+                }
+        return 0;
+}
+
+static int session_on_hello_ok(Node *node, Session *session, const HelloOkMessage *ok, usec_t now_usec) {
+        const Member *member;
+        bool check_clone;
+        int r;
+
+        session_learn(session, &ok->id, ok->epoch, ok->role, ok->name, ok->addresses, ok->n_addresses, ok->port);
+        liveness_sample(&session->liveness, usec_sub(now_usec, session->since_usec));
+
+        if (ok->version < PROTOCOL_VERSION_MIN || ok->version > PROTOCOL_VERSION_MAX || ok->epoch >= EPOCH_MAX)
+                return session_protocol_error(node, session, "HELLO_OK names a version or an epoch that cannot be.", now_usec);
+        if (node_id_equal(&ok->id, &node->identity.id))
+                return session_wrong_id(node, session, CLOSE_SELF, now_usec);
+        if (!node_id_is_null(&session->subject) && !node_id_equal(&ok->id, &session->subject))
+                return session_wrong_id(node, session, CLOSE_DONE, now_usec);
+
+        session_set_state(node, session, SESSION_OPEN,
+                          usec_add(now_usec, session->purpose == PURPOSE_PROBE ? PROBE_SESSION_USEC : UNUSED_USEC), now_usec);
+
+        /* Both of these before anything else is said on the session: see D4 of PROTOCOL.md, "what is held of you". */
+        member = member_table_find(&node->members, &ok->id);
+        if (member && (!member_state_is_live(member->record.state) || member->record.state == MEMBER_SUSPECT) &&
+            member->record.epoch >= ok->epoch) {
+                Message message = { .type = MESSAGE_ACCUSED, .accused.held = member_held(member) };
+
+                r = session_send(node, session, &message);
+                if (r < 0)
+                        return r;
+        }
+
+        switch (session->use) {
+
+        case SESSION_FOR_CHECK: {
+                const Session *waiting = session_find(node, session->waiting);
+
+                check_clone = waiting && waiting->epoch != ok->epoch;
+                r = session_checked(node, session, check_clone, now_usec);
+                if (r < 0)
+                        return r;
+                return session_close(node, session, CLOSE_DONE, NULL, now_usec);
+        }
+
+        case SESSION_FOR_PING:
+                return session_send_ping_for(node, session, now_usec);
+
+        case SESSION_FOR_LINK:
+        case SESSION_FOR_SEED:
+                r = session_supersede(node, session, now_usec);
+                if (r <= 0)
+                        return r;
+                break;
+
+        case SESSION_FOR_VERDICT:
+        case SESSION_ACCEPTED:
+                break;
+        }
+
+        if (ok->has_held) {
+                LinkId link = session->link;
+
+                r = node_on_held(node, &ok->held, now_usec);
+                if (r < 0)
+                        return r;
+                session = session_find(node, link);     /* a new id ends all sessions */
+                if (!session)
+                        return 0;
+        }
+        return node->ops->opened(node, session, now_usec);
+}
+
+/* ---- both ---- */
+
+static int session_on_close(Node *node, Session *session, const CloseMessage *message, usec_t now_usec) {
+        bool handshake = session->state == SESSION_HELLO_SENT;
+        CloseReason reason = message->reason;
+        int r;
+
+        session->reason = reason;
+        memcpy(session->detail, message->detail, sizeof(session->detail));
+        session_hang_up(node, session->link, false);
+
+        if (reason == CLOSE_NETWORK || reason == CLOSE_VERSION || reason == CLOSE_PROTOCOL || reason == CLOSE_NOT_ALLOWED) {
+                Notice *notice = node_notice_session(node, NOTICE_SESSION_REFUSED, session);
+
+                notice->reason = reason;
+                memcpy(notice->detail, message->detail, sizeof(notice->detail));
+        }
+
+        r = session_end(node, session, handshake && reason == CLOSE_SELF ? END_WRONG_ID : END_CLOSED, now_usec);
+        if (r < 0)
+                return r;
+
+        /* Only who was called may say so, and not more often than a clone could be started anew. */
+        if (reason == CLOSE_DUPLICATE_ID && handshake && ratelimit_allow(&node->id_changes, now_usec))
+                return node_take_new_id(node, now_usec);
+        return 0;
+}
+
+static int session_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
+        session->n_links = pong->n_links;
+
+        for (size_t i = 0; i < PINGS_MAX; i++)
+                if (node->pings[i].link == session->link && node->pings[i].nonce == pong->nonce) {
+                        Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
+
+                        effect->token = node->pings[i].token;
+                        effect->rtt_usec = usec_sub(now_usec, node->pings[i].sent_usec);
+                        node->pings[i].link = 0;
+                        if (session->use == SESSION_FOR_PING)
+                                return session_close(node, session, CLOSE_DONE, NULL, now_usec);
+                        return 0;
+                }
+        return liveness_on_pong(node, session, pong, now_usec);
+}
+
+static int session_on_open_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        switch (message->type) {
+
+        case MESSAGE_PING: {
+                Message pong = { .type = MESSAGE_PONG, .ping = { message->ping.nonce, node_n_own_links(node) } };
+
+                session->n_links = message->ping.n_links;
+                return session_send(node, session, &pong);
+        }
+
+        case MESSAGE_PONG:
+                return session_on_pong(node, session, &message->ping, now_usec);
+
+        case MESSAGE_ACCUSED: {
+                /* The role tells everybody that it knows; who asked on a probe is not among them. */
+                LinkId link = session->link;
+                Record before = node_record(node);
+                Message refute = { .type = MESSAGE_REFUTE };
+                int r;
+
+                r = node_on_held(node, &message->accused.held, now_usec);
+                if (r < 0)
+                        return r;
+                session = session_find(node, link);
+                refute.reg.record = node_record(node);
+                if (!session || session_is_roles(session) || (refute.reg.record.epoch == before.epoch &&
+                                 refute.reg.record.incarnation == before.incarnation))
+                        return 0;
+                return session_send(node, session, &refute);
+        }
+
+        default:
+                if (session_is_roles(session))
+                        return node->ops->message(node, session, message, now_usec);
+                /* On a probe only a refutation has a meaning, and only to a role that asked. */
+                return session_protocol_error(node, session, "Only PING, PONG, ACCUSED and CLOSE have a place here.", now_usec);
+        }
+}
+
+int session_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        if (message->type == MESSAGE_CLOSE && session->state != SESSION_DIALING)
+                return session_on_close(node, session, &message->close, now_usec);
+
+        switch (session->state) {
+
+        case SESSION_HELLO_AWAITED:
+                if (message->type == MESSAGE_HELLO)
+                        return session_on_hello(node, session, &message->hello, now_usec);
+                return session_protocol_error(node, session, "The first message was not HELLO.", now_usec);
+
+        case SESSION_HELLO_SENT:
+                if (message->type == MESSAGE_HELLO_OK)
+                        return session_on_hello_ok(node, session, &message->hello_ok, now_usec);
+                return session_protocol_error(node, session, "The answer to HELLO was not HELLO_OK.", now_usec);
+
+        case SESSION_OPEN:
+                if (message->type != MESSAGE_HELLO && message->type != MESSAGE_HELLO_OK)
+                        return session_on_open_message(node, session, message, now_usec);
+                return session_protocol_error(node, session, "A second handshake on one connection.", now_usec);
+
+        case SESSION_CHECKING:
+                return session_protocol_error(node, session, "A message before HELLO_OK was received.", now_usec);
+
+        case SESSION_DIALING:
+                break;
+        }
+        return session_protocol_error(node, session, "A message on a connection that is not open.", now_usec);
+}
+
+int session_on_link(Node *node, Session *session, LinkChange change, usec_t now_usec) {
+        switch (change) {
+
+        case LINK_CONNECTED:
+                if (session->state != SESSION_DIALING)
+                        return 0;
+                session->state = SESSION_HELLO_SENT;
+                session->since_usec = session->received_usec = now_usec;
+                return session_send_hello(node, session);
+
+        case LINK_REFUSED:
+                return session_end(node, session, END_REFUSED, now_usec);
+
+        case LINK_UNREACHABLE:
+                return session_end(node, session, END_UNREACHABLE, now_usec);
+
+        case LINK_CLOSED:
+        case LINK_RESET:
+                return session_end(node, session, session->state == SESSION_OPEN ? END_LOST : END_UNREACHABLE, now_usec);
+        }
+        return 0;
+}
+
+int session_on_timer(Node *node, Session *session, usec_t now_usec) {
+        switch (session->state) {
+
+        case SESSION_DIALING:
+        case SESSION_HELLO_SENT:
+                session_hang_up(node, session->link, false);
+                return session_end(node, session, END_UNREACHABLE, now_usec);
+
+        case SESSION_HELLO_AWAITED:
+                node->counters[COUNTER_SESSIONS_FAILED]++;
+                return session_close(node, session, CLOSE_TIMEOUT, "No HELLO in time.", now_usec);
+
+        case SESSION_CHECKING:
+                return session_open_accepted(node, session, now_usec);
+
+        case SESSION_OPEN:
+                if (session->lingering)
+                        return session_close(node, session, CLOSE_SUPERSEDED, NULL, now_usec);
+                if (session->purpose == PURPOSE_PROBE && session->use != SESSION_FOR_VERDICT)
+                        return session_close(node, session, CLOSE_IDLE, NULL, now_usec);
+                return node->ops->session_timer(node, session, now_usec);
+        }
+        return 0;
+}

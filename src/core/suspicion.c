@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A peer that we were linked to does not answer. When its connection broke without CLOSE that is strike one, and the other strikes are
+ * short calls to its address: whoever answers there with its id clears it, a refusal settles it at once. Then it is
+ * accused: suspect here, and reported to the seeds that we are registered with, who decide (PROTOCOL.md, section 6.4).
+ */
+
+#include "core/peer-node-internal.h"
+
+static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
+        const Address *address = address_is_set(&member->reached) ? &member->reached : member->record.addresses;
+
+        return session_dial(node, address, SESSION_FOR_VERDICT, &member->record.id,
+                            liveness_timeout(&node->settings.params, &(Liveness) {}), now_usec, NULL);
+}
+
+int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, &session->id);
+
+        if (!member || member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->record.n_addresses == 0)
+                return 0;
+        if (session_of(node, &session->id) && session_of(node, &session->id) != session)
+                return 0;               /* it has already called again */
+
+        member->n_tries = 1;
+        member->asked_usec = now_usec;
+        return suspicion_ask(node, member, now_usec);
+}
+
+int suspicion_accuse(Node *node, Member *member, unsigned n_strikes, usec_t duration_usec, usec_t now_usec) {
+        const Record *record = &member->record;
+        Notice *notice;
+        int n;
+
+        member->asked_usec = 0;
+        if (record->state != MEMBER_ALIVE)
+                return 0;
+
+        member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_SUSPECT, now_usec);
+        n = registrar_report(node, member, now_usec);
+        if (n < 0)
+                return n;
+
+        notice = node_notice_member(node, NOTICE_SILENT, member);
+        notice->n = n_strikes;
+        notice->n_max = (unsigned) n;
+        notice->duration = duration_usec;
+        node_notice_member(node, NOTICE_SUSPECT, member);
+
+        view_remove(&node->peer->view, &record->id, NULL);
+        if (record->n_addresses > 0)
+                view_lose(&node->peer->view, &record->id, record->addresses);
+        peer_remember(node, now_usec);
+        return 0;
+}
+
+int suspicion_opened(Node *node, Session *session, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, &session->id);
+        int r;
+
+        if (member)
+                member->asked_usec = 0;
+        r = peer_heard_of(node, session, now_usec);
+        if (r < 0)
+                return r;
+        return session_close(node, session, CLOSE_DONE, NULL, now_usec);
+}
+
+int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, &session->subject);
+        usec_t duration_usec;
+
+        if (end == END_BY_US || !member || member->asked_usec == 0)
+                return 0;
+        if (session_of(node, &session->subject)) {
+                member->asked_usec = 0;         /* it called meanwhile */
+                return 0;
+        }
+
+        duration_usec = usec_sub(now_usec, member->asked_usec);
+        switch (end) {
+
+        case END_REFUSED:
+        case END_WRONG_ID:
+                return suspicion_accuse(node, member, member->n_tries, duration_usec, now_usec);
+
+        case END_UNREACHABLE:
+        case END_LOST:
+        case END_CLOSED:
+                if (++member->n_tries <= node->settings.params.liveness_strikes)
+                        return suspicion_ask(node, member, now_usec);
+                return suspicion_accuse(node, member, member->n_tries - 1, duration_usec, now_usec);
+
+        case END_BY_US:
+                break;
+        }
+        return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/view.h"
+
+#include <errno.h>
+
+int view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run) {
+        *view = (View) { .n_passive_max = n_passive_max, .n_lost_max = n_lost_max, .random = random_from_run(run) };
+
+        view->passive = calloc(MAX(n_passive_max, (size_t) 1), sizeof(*view->passive));
+        view->lost = calloc(MAX(n_lost_max, (size_t) 1), sizeof(*view->lost));
+        if (!view->passive || !view->lost) {
+                view_done(view);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void view_done(View *view) {
+        free(view->passive);
+        free(view->lost);
+        *view = (View) {};
+}
+
+static bool candidate_matches(const Candidate *candidate, const NodeId *id, const Address *address) {
+        return (id && !node_id_is_null(id) && node_id_equal(&candidate->id, id)) ||
+               (address && address_equal(&candidate->address, address));
+}
+
+static Candidate *candidates_find(Candidate *candidates, size_t n, const NodeId *id, const Address *address) {
+        for (size_t i = 0; i < n; i++)
+                if (candidate_matches(candidates + i, id, address))
+                        return candidates + i;
+        return NULL;
+}
+
+/* Keeps the order: the lost-peer memory needs it, and the passive view is small. */
+static void candidates_remove(Candidate *candidates, size_t *n, const NodeId *id, const Address *address) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < *n; i++)
+                if (!candidate_matches(candidates + i, id, address))
+                        candidates[kept++] = candidates[i];
+        *n = kept;
+}
+
+void view_lose(View *view, const NodeId *id, const Address *address) {
+        if (view->n_lost_max == 0 || !address_is_dialable(address))
+                return;
+
+        candidates_remove(view->lost, &view->n_lost, id, address);
+        if (view->n_lost >= view->n_lost_max) {
+                memmove(view->lost, view->lost + 1, (view->n_lost - 1) * sizeof(Candidate));
+                view->n_lost--;
+        }
+        view->lost[view->n_lost++] = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address };
+}
+
+void view_add(View *view, const NodeId *id, const Address *address) {
+        Candidate *candidate;
+
+        if (view->n_passive_max == 0 || !address_is_dialable(address))
+                return;
+
+        candidate = candidates_find(view->passive, view->n_passive, id, address);
+        if (candidate) {
+                if (id && !node_id_is_null(id))
+                        candidate->id = *id;
+                candidate->address = *address;
+                return;
+        }
+
+        if (view->n_passive < view->n_passive_max)
+                candidate = view->passive + view->n_passive++;
+        else {
+                candidate = view->passive + random_below(&view->random, view->n_passive);
+                view_lose(view, &candidate->id, &candidate->address);
+        }
+        *candidate = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address };
+}
+
+bool view_has(const View *view, const NodeId *id) {
+        return candidates_find(view->passive, view->n_passive, id, NULL);
+}
+
+void view_rest(View *view, const Address *address, usec_t until_usec, bool refused) {
+        Candidate *candidate = candidates_find(view->passive, view->n_passive, NULL, address);
+
+        if (candidate) {
+                candidate->rest_usec = until_usec;
+                candidate->refused = refused;
+        }
+}
+
+void view_remove(View *view, const NodeId *id, const Address *address) {
+        candidates_remove(view->passive, &view->n_passive, id, address);
+}
+
+void view_forget(View *view, const Address *address) {
+        candidates_remove(view->passive, &view->n_passive, NULL, address);
+        candidates_remove(view->lost, &view->n_lost, NULL, address);
+}
+
+bool view_draw(View *view, bool isolated, usec_t now_usec, Candidate *ret, usec_t *ret_wait) {
+        size_t n = 0;
+
+        *ret_wait = USEC_INFINITY;
+        for (size_t i = 0; i < view->n_passive; i++) {
+                const Candidate *candidate = view->passive + i;
+
+                if (candidate->rest_usec > now_usec && !(isolated && candidate->refused))
+                        *ret_wait = MIN(*ret_wait, candidate->rest_usec);
+                else if (random_below(&view->random, ++n) == 0)         /* reservoir of one */
+                        *ret = *candidate;
+        }
+        return n > 0;
+}
+
+bool view_draw_lost(View *view, Candidate *ret) {
+        if (view->n_lost == 0)
+                return false;
+
+        *ret = view->lost[random_below(&view->random, view->n_lost)];
+        return true;
+}
