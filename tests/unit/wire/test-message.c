@@ -182,7 +182,9 @@ static void test_only_the_counted_part_is_written(void **state) {
 
         memset(&s->decoded, 0xaa, sizeof(s->decoded));
         *m = (Message) { .type = MESSAGE_GOSSIP, .gossip = {
-                .id = { .origin = { { 1 } }, .sequence = 1 }, .topic = slice_of("topic", 5), .payload = slice_of("data", 4),
+                .id = { .origin = { { 1 } }, .sequence = 1 },
+                .topic = slice_of("topic", 5),
+                .payload = slice_of("data", 4),
         } };
         gossip = encoded(m);
         assert_true(frame_decode(&frame, gossip->data, gossip->size, FRAME_SIZE_MAX) > 0);
