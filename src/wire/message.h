@@ -4,9 +4,9 @@
 /*
  * The messages of protocol version 1, as structs, and their codec. docs/PROTOCOL.md is the specification.
  *
- * A frame is u32 length, u8 type, u8 flags, then TLVs; the length counts what follows it. A TLV is u8 tag (0x80: critical),
- * u24 length, value. Which TLVs a message has, and their bounds, stands in one table in message.c, from which encoder
- * and decoder both work.
+ * A frame is u32 length, u8 type, u8 flags, then TLVs; the length counts what follows it. A TLV is u8 tag (0x80:
+ * critical), u24 length, value. Which TLVs a message has stands in message.c, what their values look like in tlv.c:
+ * tables, from which encoder and decoder both work.
  */
 
 #include "base/address.h"
@@ -318,8 +318,9 @@ const char *role_to_string(Role role);
  *              and of its arrays only the counted part, is written: a Message need not be cleared before.
  * @frame:      from frame_decode()
  *
- * Every TLV that the table requires is there once and within its bounds, every enum is in range, every text is valid UTF-8
- * without control characters and NUL, every topic printable ASCII.
+ * Every TLV that the table requires is there once and within its bounds, every enum is in range (but for reasons, which a later
+ * version may have more of: 1 to 255), every text is valid UTF-8 without control characters and NUL, every topic
+ * printable ASCII.
  *
  * Return: 1, or 0 when the type is unknown to this version (to be counted and skipped), -EBADMSG when the content is
  * malformed (a required TLV missing, one twice that may come once, a bad length or value, an unknown critical TLV).
