@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
@@ -225,8 +226,9 @@ class Run:
                 found = TOP / 'build-fuzz' / 'corpus' / name
                 found.mkdir(parents=True, exist_ok=True)
                 corpus = TOP / 'tests' / 'fuzz' / 'corpus' / name
+                corpora = [found] + ([corpus] if corpus.exists() else [])       # libFuzzer writes to the first
                 return self.command([target, f'-max_total_time={FUZZ_SECONDS}', '-timeout=10', '-print_final_stats=1',
-                                     f'-artifact_prefix={found.parent}/{name}-', found, *([corpus] if corpus.exists() else [])],
+                                     f'-artifact_prefix={found.parent}/{name}-'] + corpora,
                                     env={**os.environ, **SANITIZER_ENV})
 
         def stage_units(self):
@@ -239,11 +241,13 @@ class Run:
                 root = TOP / 'build-gcc' / 'verify'
                 shutil.rmtree(root, ignore_errors=True)
                 shutil.copytree(installed, root, symlinks=True)
-                shutil.copytree('/usr/lib/systemd/system', root / 'usr/lib/systemd/system', symlinks=True, dirs_exist_ok=True)
+                units = 'usr/lib/systemd/system'
+                shutil.copytree(Path('/') / units, root / units, symlinks=True, dirs_exist_ok=True)
+                for directory in 'usr/bin', 'etc':
+                        (root / directory).mkdir(parents=True, exist_ok=True)
                 shutil.copy(shutil.which('rm'), root / 'usr/bin/rm')
-                (root / 'etc').mkdir(exist_ok=True)
-                for name in 'passwd', 'group':
-                        shutil.copy(Path('/etc') / name, root / 'etc' / name)
+                for name in 'etc/passwd', 'etc/group':
+                        shutil.copy(Path('/') / name, root / name)
 
                 for unit in 'p2p-seedd@5000.service', 'p2p-peerd@6001.service':
                         self.check(f'systemd-analyze verify {unit}',
@@ -312,7 +316,10 @@ def main():
                 say(f'{name}: {function.__doc__}')
                 stage_began = time.monotonic()
                 counts = run.tally.passed, run.tally.failed, run.tally.skipped
-                function(run)
+                try:
+                        function(run)
+                except Exception:
+                        run.fail(f'stage {name} itself', traceback.format_exc())
                 passed, failed, skipped = (now - then for now, then in zip(
                         (run.tally.passed, run.tally.failed, run.tally.skipped), counts))
                 say(f'{name}: {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - stage_began:.0f} s')
