@@ -84,7 +84,7 @@ static void gossip_deliver(Node *node, FrameBuffer *buffer, const char *from_nam
 
 int gossip_on_message(Node *node, Session *session, const GossipMessage *gossip, usec_t now_usec) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
-        Message message = { .type = MESSAGE_GOSSIP };
+        Message message;
         LinkId link = session->link;
         uint64_t n_lost;
         int r;
@@ -113,6 +113,7 @@ int gossip_on_message(Node *node, Session *session, const GossipMessage *gossip,
         }
 
         node->counters[COUNTER_GOSSIP_RECEIVED]++;
+        message.type = MESSAGE_GOSSIP;
         message.gossip = *gossip;
         message.gossip.n_hops++;
         message.gossip.age_msec += (uint32_t) (session->liveness.srtt_usec / 2 / USEC_PER_MSEC);
@@ -128,15 +129,7 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
         size_t topic_size = strlen(topic);
         uint64_t n_lost;
-        Message message = {
-                .type = MESSAGE_GOSSIP,
-                .gossip = {
-                        .id = { node->identity.id, node->identity.epoch, node->peer->sequence + 1 },
-                        .n_hops = 1,
-                        .topic = slice_of(topic, topic_size),
-                        .payload = payload,
-                },
-        };
+        Message message;
         int r;
 
         if (topic_size < 1 || topic_size > TOPIC_MAX || !ascii_is_printable(topic, topic_size))
@@ -146,6 +139,11 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
         if (node->state == NODE_STOPPING || links_n(node) == 0)
                 return -ENOTCONN;
 
+        message_set(&message, MESSAGE_GOSSIP, gossip,
+                    .id = { node->identity.id, node->identity.epoch, node->peer->sequence + 1 },
+                    .n_hops = 1,
+                    .topic = slice_of(topic, topic_size),
+                    .payload = payload);
         r = message_encode(&frame, &message);
         if (r < 0)
                 return r;

@@ -47,10 +47,11 @@ static usec_t round_timeout(const Node *node, const Liveness *liveness) {
 static int liveness_send(Node *node, Session *session, usec_t now_usec) {
         Liveness *liveness = &session->liveness;
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
-        Message message = { .type = MESSAGE_PING, .ping = { random_u64(&node->random), node_n_own_links(node) } };
+        Message message;
         Effect *effect;
         int r;
 
+        message_set(&message, MESSAGE_PING, ping, random_u64(&node->random), node_n_own_links(node));
         r = message_encode(&frame, &message);
         if (r < 0)
                 return r;

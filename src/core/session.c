@@ -604,8 +604,9 @@ static int session_on_open_message(Node *node, Session *session, const Message *
         switch (message->type) {
 
         case MESSAGE_PING: {
-                Message pong = { .type = MESSAGE_PONG, .ping = { message->ping.nonce, node_n_own_links(node) } };
+                Message pong;
 
+                message_set(&pong, MESSAGE_PONG, ping, message->ping.nonce, node_n_own_links(node));
                 session->n_links = message->ping.n_links;
                 return session_send(node, session, &pong);
         }
