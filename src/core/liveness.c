@@ -34,10 +34,11 @@ void liveness_sample(Liveness *liveness, usec_t rtt_usec) {
 }
 
 usec_t liveness_timeout(const Params *params, const Liveness *liveness) {
+        usec_t ceiling_usec = MAX(params->liveness_ceiling_usec, params->liveness_floor_usec);
+
         if (!params->liveness_adaptive)
                 return params->liveness_floor_usec;
-        return CLAMP(4 * liveness->srtt_usec + 4 * liveness->rttvar_usec, params->liveness_floor_usec,
-                     MAX(params->liveness_ceiling_usec, params->liveness_floor_usec));
+        return CLAMP(4 * liveness->srtt_usec + 4 * liveness->rttvar_usec, params->liveness_floor_usec, ceiling_usec);
 }
 
 static usec_t round_timeout(const Node *node, const Liveness *liveness) {

@@ -328,6 +328,8 @@ int sync_send_records(Node *node, Session *session, const uint8_t mask[static SY
                       usec_t now_usec);
 /* Marks the buckets in which the digest differs from ours. Return: how many. */
 unsigned sync_compare(const Node *node, Slice hashes, uint8_t ret_mask[static SYNC_BUCKETS / 8]);
+/* An empty SYNC_RECORDS. */
+void sync_begin(Message *message);
 /* One more record for that session, or none (false) when it is not for its ears. */
 bool sync_add(const Member *member, const Session *session, SyncRecordsMessage *message, usec_t now_usec);
 /* Sends a SYNC_RECORDS and empties its records. */
