@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "p2pctl/ctl-bus.h"
+#include "p2pctl/facts.h"
+#include "p2pctl/format.h"
+#include "p2pctl/output.h"
+#include "p2pctl/verbs.h"
+
+/* The labels of the lines below the first end in one column. */
+#define LABEL "%12s: "
+
+/* ---- status ---- */
+
+static void print_links(const json_t *facts) {
+        const json_t *links = fact_object(facts, "links");
+        uint64_t rtt = fact_u64(links, "rttMedianUSec");
+
+        printf(LABEL "%" PRIu64 " out, %" PRIu64 " in", "Links", fact_u64(links, "outgoing"), fact_u64(links,
+                                                                                                       "inbound"));
+        if (rtt > 0)
+                printf(" (median RTT %s)", RTT_TEXT(rtt));
+        (void) putchar('\n');
+}
+
+static int print_peer_seeds(const json_t *facts) {
+        const json_t *seeds = fact_object(facts, "seeds"), *addresses = fact_object(seeds, "registeredAt");
+        uint64_t next = fact_u64(seeds, "nextTimestamp"), now = fact_u64(facts, "timestamp"),
+                 registered = fact_u64(seeds, "registered");
+
+        if (fact_u64(seeds, "configured") == 0) {
+                printf(LABEL "none configured\n", "Seeds");
+                return 0;
+        }
+
+        printf(LABEL "registered with %" PRIu64 " of %" PRIu64, "Seeds", registered, fact_u64(seeds, "configured"));
+        for (size_t i = 0; i < json_array_size(addresses); i++) {
+                _cleanup_free_ char *text = output_text(json_string_value(json_array_get(addresses, i)) ?: "");
+
+                if (!text)
+                        return -ENOMEM;
+                printf("%s%s%s", i == 0 ? " (" : ", ", text, i + 1 == json_array_size(addresses) ? ")" : "");
+        }
+        if (next > 0)
+                printf(", next %s in %s", registered > 0 ? "renewal" : "attempt", DURATION_TEXT(usec_sub(next, now)));
+        (void) putchar('\n');
+        return 0;
+}
+
+static void print_gossip(const json_t *facts) {
+        const json_t *gossip = fact_object(facts, "gossip");
+        uint64_t refused = fact_u64(gossip, "refused"), lost = fact_u64(gossip, "lost");
+
+        printf(LABEL "%" PRIu64 " published, %" PRIu64 " received, %" PRIu64 " duplicates dropped", "Gossip",
+               fact_u64(gossip, "published"), fact_u64(gossip, "received"), fact_u64(gossip, "duplicates"));
+        if (refused > 0)
+                printf(", %" PRIu64 " refused", refused);
+        if (lost > 0)
+                printf(", %" PRIu64 " lost\n", lost);
+        else
+                printf(", nothing lost\n");
+}
+
+static void print_network(const json_t *facts, const char *network, bool seed) {
+        const json_t *members = fact_object(facts, "members");
+        uint64_t alive = fact_u64(members, "alive"), suspect = fact_u64(members, "suspect"),
+                 lost = fact_u64(members, "lost");
+
+        if (seed)
+                printf(LABEL "%s, %s alive", "Network", network, COUNT_TEXT(alive, "peer"));
+        else
+                printf(LABEL "%s, %s alive", "Network", network, COUNT_TEXT(alive, "other member"));
+        if (suspect > 0)
+                printf(", %" PRIu64 " suspect", suspect);
+        if (lost > 0)
+                printf(", %" PRIu64 " lost", lost);
+        (void) putchar('\n');
+}
+
+static void print_seed(const json_t *facts) {
+        const json_t *seeds = fact_object(facts, "seeds"), *reports = fact_object(facts, "reports");
+
+        printf(LABEL "%s open\n", "Sessions", COUNT_TEXT(fact_u64(facts, "sessions"), "session"));
+        printf(LABEL "linked with %" PRIu64 " of %" PRIu64 " others%s\n", "Seeds",
+               fact_u64(seeds, "linked"), fact_u64(seeds, "configured"),
+               json_is_false(json_object_get(seeds, "listed")) ? "; not in seeds.conf, added itself" : "");
+        printf(LABEL "%s received, %" PRIu64 " false, %" PRIu64 " found dead\n", "Reports",
+               COUNT_TEXT(fact_u64(reports, "received"), "report"), fact_u64(reports, "false"),
+               fact_u64(reports, "deaths"));
+}
+
+static int print_status(const Ctl *ctl, const Instance *instance, const json_t *facts) {
+        _cleanup_free_ char *name = output_text(fact_text(facts, "name")),
+                            *network = output_text(fact_text(facts, "network")),
+                            *id = output_text(fact_text(facts, "nodeId")),
+                            *state = output_text(fact_text(facts, "state")),
+                            *error = output_text(fact_text(facts, "reloadError"));
+        bool utf8 = output_is_utf8();
+        Color color;
+        int r;
+
+        if (!name || !network || !id || !state || !error)
+                return -ENOMEM;
+
+        color = color_of_state(state);
+        printf("%s%s%s %s%s%s  %s  %s%s%s\n",
+               color_of(ctl, color), utf8 ? "●" : "*", color_of(ctl, COLOR_PLAIN),
+               color_of(ctl, COLOR_BOLD), instance->text, color_of(ctl, COLOR_PLAIN),
+               name,
+               color_of(ctl, color), state, color_of(ctl, COLOR_PLAIN));
+        print_network(facts, network, instance->seed);
+        if (instance->seed)
+                print_seed(facts);
+        else {
+                print_links(facts);
+                r = print_peer_seeds(facts);
+                if (r < 0)
+                        return r;
+                print_gossip(facts);
+        }
+        printf(LABEL "%s, %s, node %s\n", "Running",
+               DURATION_TEXT(usec_sub(fact_u64(facts, "timestamp"), fact_u64(facts, "startTimestamp"))),
+               SIZE_TEXT(fact_u64(facts, "memoryBytes")),
+               id_format(id, ctl->full, utf8, (char[ID_TEXT_SIZE]){}));
+        if (!isempty(error))
+                printf(LABEL "%srefused: %s%s\n", "Reload", color_of(ctl, COLOR_RED), error, color_of(ctl,
+                                                                                                      COLOR_PLAIN));
+        return 0;
+}
+
+int verb_status(Ctl *ctl, size_t n_arguments, char **arguments) {
+        _cleanup_(json_decrefp) json_t *all = json_array();
+        _cleanup_free_ const Instance **instances = NULL;
+        size_t n;
+        int r;
+
+        if (!all)
+                return -ENOMEM;
+        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
+        if (r != 0)
+                return r;
+
+        for (size_t i = 0; i < n; i++) {
+                json_t *facts;
+
+                r = facts_describe(ctl, instances[i], &facts);
+                if (r != 0)
+                        return r;
+                if (json_array_append_new(all, facts) < 0)
+                        return -ENOMEM;
+                if (ctl->json != JSON_MODE_OFF)
+                        continue;
+                if (i > 0)
+                        (void) putchar('\n');
+                r = print_status(ctl, instances[i], facts);
+                if (r < 0)
+                        return r;
+        }
+
+        if (ctl->json != JSON_MODE_OFF)
+                return json_print(ctl, json_incref(ctl_asks_all(ctl) ? all : json_array_get(all, 0)));
+        ctl_print_others(ctl, instances, n);
+        return 0;
+}
+
+/* ---- statistics ---- */
+
+static int compare_entries(const void *a, const void *b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static int read_statistics(sd_bus_message *m, json_t **ret) {
+        _cleanup_(json_decrefp) json_t *object = json_object();
+        const char *name;
+        uint64_t value;
+        int r;
+
+        if (!object)
+                return -ENOMEM;
+        r = sd_bus_message_enter_container(m, 'a', "{st}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "{st}", &name, &value)) > 0)
+                if (json_object_set_new(object, name, json_u64(value)) < 0)
+                        return -ENOMEM;
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(object);
+        return 0;
+}
+
+static int print_statistics(const Ctl *ctl, const json_t *statistics) {
+        _cleanup_(scols_unref_tablep) struct libscols_table *table = NULL;
+        _cleanup_free_ const char **names = NULL;
+        size_t n = 0;
+        int r;
+
+        names = calloc(json_object_size(statistics) + 1, sizeof(*names));
+        if (!names)
+                return -ENOMEM;
+        for (void *i = json_object_iter((json_t *) statistics); i; i = json_object_iter_next((json_t *) statistics,
+                                                                                             i))
+                names[n++] = json_object_iter_key(i);
+        qsort(names, n, sizeof(*names), compare_entries);
+
+        if ((r = table_new(ctl, &table)) < 0 ||
+            (r = table_add_column(ctl, table, "STATISTIC", 0)) < 0 ||
+            (r = table_add_column(ctl, table, "VALUE", COLUMN_RIGHT)) < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                char value[24];
+                struct libscols_line *row;
+
+                (void) snprintf(value, sizeof(value), "%" PRIu64, fact_u64(statistics, names[i]));
+                if ((r = table_add_row(table, &row)) < 0 ||
+                    (r = row_set(row, 0, names[i])) < 0 ||
+                    (r = row_set(row, 1, value)) < 0)
+                        return r;
+        }
+        return table_print(table);
+}
+
+int verb_statistics(Ctl *ctl, size_t n_arguments, char **arguments) {
+        _cleanup_(json_decrefp) json_t *all = json_array();
+        _cleanup_free_ const Instance **instances = NULL;
+        size_t n;
+        int r;
+
+        if (!all)
+                return -ENOMEM;
+        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
+        if (r != 0)
+                return r;
+
+        page_begin(ctl);
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+                json_t *statistics;
+
+                r = ctl_call(ctl, instances[i], "GetStatistics", CALL_TIMEOUT_USEC, &reply, "");
+                if (r != 0)
+                        return r;
+                r = read_statistics(reply, &statistics);
+                if (r < 0)
+                        return r;
+                if (json_array_append_new(all, json_pack("{s:s, s:o}", "instance", instances[i]->text,
+                                                         "statistics", statistics)) < 0)
+                        return -ENOMEM;
+                if (ctl->json != JSON_MODE_OFF)
+                        continue;
+                ctl_print_heading(ctl, instances, n, i);
+                r = print_statistics(ctl, statistics);
+                if (r < 0)
+                        return r;
+        }
+
+        if (ctl->json != JSON_MODE_OFF)
+                return json_print(ctl, json_incref(ctl_asks_all(ctl) ? all : json_array_get(all, 0)));
+        if (ctl->legend && !ctl->quiet && n == 1)
+                printf("\nFrom %s. ", instances[0]->text);
+        ctl_print_others(ctl, instances, n);
+        return 0;
+}
