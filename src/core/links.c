@@ -155,12 +155,15 @@ static void links_refill_view(Node *node) {
         }
 }
 
+/* Ourselves, or somebody we have a session with already: a link follows from that one if from any. A second dial would only replace
+ * it, and two nodes that both do so never come to rest. */
 static bool candidate_is_useless(const Node *node, const Candidate *candidate) {
-        if (!node_id_is_null(&candidate->id))
-                return node_id_equal(&candidate->id, &node->identity.id) || is_linked(node, &candidate->id);
+        if (node_id_equal(&candidate->id, &node->identity.id) || session_of(node, &candidate->id))
+                return true;
 
         for (const Session *session = node->sessions; session; session = session->hh.next)
-                if (session->link_state != LINK_NONE && address_equal(&session->remote, &candidate->address))
+                if (session->use == SESSION_FOR_LINK && !session->ending &&
+                    address_equal(&session->remote, &candidate->address))
                         return true;
         return false;
 }
@@ -452,6 +455,8 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
                 if (session->link_state != LINK_ASKED)
                         break;
                 session->n_links = message->accept.n_links;
+                if (links_counted(node) >= node->settings.params.links_outgoing && session->priority != PRIORITY_MERGE)
+                        return links_disconnect(node, session, CLOSE_BUSY, "Others were faster.", now_usec);
                 return link_up(node, session, now_usec);
 
         case MESSAGE_BUSY:

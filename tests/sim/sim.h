@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A simulator of whole networks: many real protocol cores on one virtual clock, joined by virtual TCP connections. Every frame
+ * goes through the codec. The same run number gives the same trace, byte for byte.
+ *
+ * Each node has a host of its own; hosts and processes fail apart from each other: sim_crash() is a kill -9 (its kernel
+ * resets what was open and refuses what comes), sim_power_cut() is silence, sim_freeze() is a stopped process whose kernel goes on
+ * accepting.
+ */
+
+#include "core/node.h"
+#include "core/peer-node.h"
+#include "core/seed-node.h"
+
+typedef struct Sim Sim;
+
+/* 10 to 100 ms one way, drawn per pair of nodes. */
+#define SIM_LATENCY_MIN_USEC (10 * USEC_PER_MSEC)
+#define SIM_LATENCY_MAX_USEC (100 * USEC_PER_MSEC)
+
+Sim *sim_new(uint64_t run);
+Sim *sim_free(Sim *sim);
+DEFINE_CLEANUP(Sim *, sim_free)
+
+/* What nodes that are added from here on start from. */
+void sim_set_params(Sim *sim, const Params *params);
+
+/* Nodes are numbered from 0 in the order in which they are added; adding does not start them. Seeds come into the seeds.conf
+ * of every node as "seed-<number>" unless @listed is false. */
+unsigned sim_add_seed(Sim *sim, bool listed);
+unsigned sim_add_peer(Sim *sim);
+/* A peer on a host of its own with a copy of the state directory of another. */
+unsigned sim_add_clone(Sim *sim, unsigned of);
+unsigned sim_n_nodes(const Sim *sim);
+
+void sim_start(Sim *sim, unsigned i);
+void sim_start_all(Sim *sim);
+void sim_stop(Sim *sim, unsigned i);            /* in order, as systemctl stop */
+void sim_crash(Sim *sim, unsigned i);
+void sim_power_cut(Sim *sim, unsigned i);
+void sim_freeze(Sim *sim, unsigned i);
+void sim_thaw(Sim *sim, unsigned i);
+/* After a stop, a crash or a power cut; without its state it is a new node at the same address. */
+void sim_restart(Sim *sim, unsigned i, bool keep_state);
+void sim_forget_seeds(Sim *sim, unsigned i);    /* its seeds.conf is empty */
+
+/* Nodes of different groups do not reach each other: what is sent waits and is lost with its connection. All begin in 0. */
+void sim_set_group(Sim *sim, unsigned i, unsigned group);
+/* The connection between two nodes is gone for @i, who learns of it; the other end does not. */
+void sim_half_open(Sim *sim, unsigned i, unsigned other);
+
+void sim_run_for(Sim *sim, usec_t duration_usec);
+/* Runs until the condition holds, looking each 10 ms. False when it does not after @limit_usec. */
+bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec);
+
+usec_t sim_now(const Sim *sim);
+Node *sim_node(Sim *sim, unsigned i);           /* NULL when it does not run */
+bool sim_is_running(const Sim *sim, unsigned i);
+const NodeId *sim_id(const Sim *sim, unsigned i);
+Address sim_address(unsigned i);
+
+/* Publishes at a peer. Return: as peer_publish(). */
+int sim_publish(Sim *sim, unsigned i, const char *topic, const char *payload, MessageId *ret);
+/* How many nodes delivered it, the publisher included. */
+unsigned sim_n_delivered(const Sim *sim, const MessageId *id);
+/* Deliveries of the periodic messages of node @of at node @at. */
+unsigned sim_n_hellos(const Sim *sim, unsigned of, unsigned at);
+
+unsigned sim_n_notices(const Sim *sim, unsigned i, NoticeType type);
+usec_t sim_last_notice_usec(const Sim *sim, unsigned i, NoticeType type);
+/* What one node holds of another; false: nothing. */
+bool sim_holds(Sim *sim, unsigned i, unsigned other, MemberInfo *ret);
+bool sim_linked(Sim *sim, unsigned i, unsigned other);
+
+/* Everything that happened so far, in one number. */
+uint64_t sim_trace(const Sim *sim);
+
+/* All running peers hang together over links that both ends know of. */
+bool sim_is_connected(Sim *sim);
+/* All running peers hold all running peers alive; and nobody else alive. */
+bool sim_members_agree(Sim *sim);
+/* The list of each running seed holds exactly the running peers. */
+bool sim_seeds_agree(Sim *sim);
+
+/* Prints to stderr what keeps the three above from being true. */
+void sim_explain(Sim *sim);
+
+/* Checks what must hold at all times, and fails the process with a sentence if it does not: it is called after each event. */
+void sim_check(Sim *sim, unsigned i);
