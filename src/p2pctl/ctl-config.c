@@ -104,8 +104,10 @@ int verb_config(Ctl *ctl, size_t n_arguments, char **arguments) {
 
                 return ctl_fail(EXIT_USAGE, "'%s' is no instance: accepted is peer@PORT or seed@PORT.", text ?: "?");
         }
-        if (ctl->config_dir)
+        if (ctl->config_dir) {
                 paths.etc = ctl->config_dir;
+                paths.vendor = NULL;    /* as the daemons take that option */
+        }
         if (ctl->runtime_dir)
                 paths.run = ctl->runtime_dir;
 

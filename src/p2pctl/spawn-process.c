@@ -31,8 +31,8 @@ static void fd_closep(int *fd) {
                 (void) close(*fd);
 }
 
-/* Where the log goes: beside the state, which somebody who is not root keeps at home. The caller's. */
-static char *log_directory(const Ctl *ctl) {
+/* What the directories of the seeds' state are in, and their logs: by the rules that the daemons have. The caller's. */
+static char *state_base(const Ctl *ctl) {
         const char *state_home = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
         char *path;
         int r;
@@ -148,8 +148,14 @@ static int wait_until_ready(int notify_fd, pid_t pid) {
 }
 
 /* In the child, which has nothing to give back. */
-static _noreturn_ void run_daemon(const Ctl *ctl, const char *program, uint16_t port, const char *notify,
-                                  int log_fd) {
+static _noreturn_ void run_daemon(
+                const Ctl *ctl,
+                const char *program,
+                uint16_t port,
+                const char *state_dir,
+                const char *notify,
+                int log_fd) {
+
         char port_text[8];
         const char *arguments[16] = { program, port_text };
         size_t n = 2;
@@ -158,7 +164,7 @@ static _noreturn_ void run_daemon(const Ctl *ctl, const char *program, uint16_t 
         } passed_on[] = {
                 { "--config-dir",  ctl->config_dir                           },
                 { "--runtime-dir", ctl->runtime_dir                          },
-                { "--state-dir",   ctl->state_dir                            },
+                { "--state-dir",   state_dir                                 },
                 { "--bus",         ctl->bus_choice ?: ctl->user ? "user" : NULL },
         };
         int null_fd = open("/dev/null", O_RDONLY);
@@ -198,16 +204,16 @@ static char *log_last_line(int fd) {
 }
 
 int spawn_process(Ctl *ctl, uint16_t port, char **ret_log) {
-        _cleanup_free_ char *program = NULL, *directory = NULL, *log = NULL, *last_line = NULL;
+        _cleanup_free_ char *program = NULL, *directory = NULL, *state_dir = NULL, *log = NULL, *last_line = NULL;
         _cleanup_(fd_closep) int notify_fd = -EBADF, log_fd = -EBADF;
         char notify[sizeof(struct sockaddr_un)];
         const char *private_dir = secure_getenv("P2PNET_PRIVATE_DIR");
         pid_t pid;
         int r;
 
-        directory = log_directory(ctl);
+        directory = state_base(ctl);
         if (!directory || asprintf(&program, "%s/p2p-seedd", isempty(private_dir) ? PRIVATE_DIR : private_dir) < 0 ||
-            asprintf(&log, "%s/seed-%u.log", directory, port) < 0)
+            asprintf(&state_dir, "%s/seed-%u", directory, port) < 0 || asprintf(&log, "%s.log", state_dir) < 0)
                 return -ENOMEM;
         if (access(program, X_OK) < 0)
                 return ctl_fail(EXIT_FAILED, "cannot run %s: %s.", program, strerror(errno));
@@ -230,7 +236,7 @@ int spawn_process(Ctl *ctl, uint16_t port, char **ret_log) {
         if (pid < 0)
                 return ctl_fail(EXIT_FAILED, "cannot start a process: %s.", strerror(errno));
         if (pid == 0)
-                run_daemon(ctl, program, port, notify, log_fd);
+                run_daemon(ctl, program, port, state_dir, notify, log_fd);
 
         r = wait_until_ready(notify_fd, pid);
         if (r >= 0) {

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+
+#include "p2pctl/format.h"
+#include "unit.h"
+
+static void test_times_are_told_from_now(void **state) {
+        assert_string_equal(AGO_TEXT(100 * USEC_PER_SEC, 112 * USEC_PER_SEC), "12 s ago");
+        assert_string_equal(AGO_TEXT(100 * USEC_PER_SEC, 100 * USEC_PER_SEC + 999999), "just now");
+        assert_string_equal(AGO_TEXT(100 * USEC_PER_SEC, 99 * USEC_PER_SEC), "just now");
+        assert_string_equal(AGO_TEXT(0, 112 * USEC_PER_SEC), "-");
+        assert_string_equal(RTT_TEXT(0), "-");
+        assert_string_equal(RTT_TEXT(400), "0.4 ms");
+}
+
+static void test_one_is_not_many(void **state) {
+        assert_string_equal(COUNT_TEXT(0, "peer"), "0 peers");
+        assert_string_equal(COUNT_TEXT(1, "peer"), "1 peer");
+        assert_string_equal(COUNT_TEXT(2, "peer"), "2 peers");
+}
+
+static void test_ids_are_shortened_where_that_helps(void **state) {
+        static const char id[] = "7c1e90aa000000000000000000000001";
+        char buffer[ID_TEXT_SIZE];
+
+        assert_string_equal(id_format(id, false, true, buffer), "7c1e90aa…");
+        assert_string_equal(id_format(id, false, false, buffer), "7c1e90aa...");
+        assert_string_equal(id_format(id, true, true, buffer), id);
+        assert_string_equal(id_format("abc", false, true, buffer), "abc");
+}
+
+/* RFC 4648, section 10. */
+static void test_base64_is_that_of_the_rfc(void **state) {
+        static const char *const cases[][2] = {
+                { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
+                { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd", "//79" }, { "\xfb\xf0", "+/A=" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = base64_encode(cases[i][0], strlen(cases[i][0]));
+
+                assert_string_equal(text, cases[i][1]);
+        }
+}
+
+static void test_only_text_is_told_as_text(void **state) {
+        assert_true(payload_is_text(NULL, 0));
+        assert_true(payload_is_text("über\n", 6));
+        assert_false(payload_is_text("a\0b", 3));
+        assert_false(payload_is_text("\xff", 1));
+        assert_false(payload_is_text("\xed\xa0\x80", 3));       /* a surrogate */
+}
+
+static void test_a_slip_of_the_finger_is_recognised(void **state) {
+        static const char *const names[] = { "status", "peers", "seeds", "show", "subscribe", "reload", "is-online" };
+        static const char *const cases[][2] = {
+                { "pers", "peers" }, { "peeers", "peers" }, { "perrs", "peers" }, { "peesr", "peers" }, { "stauts", "status" },
+                { "sub", "subscribe" }, { "relaod", "reload" }, { "isonline", "is-online" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                assert_string_equal(suggestion(cases[i][0], names, ELEMENTSOF(names)), cases[i][1]);
+}
+
+static void test_another_word_suggests_nothing(void **state) {
+        static const char *const names[] = { "status", "peers", "seeds", "show" };
+        static const char *const others[] = {
+                "", "x", "frobnicate", "pppppppppppppppppppppppppppppppppppppppppppppppppp", "-",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_null(suggestion(others[i], names, ELEMENTSOF(names)));
+}
+
+static void test_timeouts_are_seconds(void **state) {
+        usec_t usec;
+
+        assert_int_equal(timeout_parse("3", &usec), 0);
+        assert_int_equal(usec, 3 * USEC_PER_SEC);
+        assert_int_equal(timeout_parse("1.5", &usec), 0);
+        assert_int_equal(usec, 1500000);
+        assert_int_equal(timeout_parse("0.25", &usec), 0);
+        assert_int_equal(usec, 250000);
+        assert_int_equal(timeout_parse("0", &usec), 0);
+        assert_true(usec == USEC_INFINITY);
+        assert_int_equal(timeout_parse("31536000", &usec), 0);
+}
+
+static void test_other_timeouts_are_refused(void **state) {
+        static const char *const invalid[] = { "", "-1", "1s", "1.", ".5", "1.2.3", "1,5", " 1", "x" };
+        usec_t usec;
+
+        for (size_t i = 0; i < ELEMENTSOF(invalid); i++)
+                assert_int_equal(timeout_parse(invalid[i], &usec), -EINVAL);
+        assert_int_equal(timeout_parse("31536001", &usec), -ERANGE);
+        assert_int_equal(timeout_parse("99999999999999999999999999999999", &usec), -ERANGE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_times_are_told_from_now),
+                cmocka_unit_test(test_one_is_not_many),
+                cmocka_unit_test(test_ids_are_shortened_where_that_helps),
+                cmocka_unit_test(test_base64_is_that_of_the_rfc),
+                cmocka_unit_test(test_only_text_is_told_as_text),
+                cmocka_unit_test(test_a_slip_of_the_finger_is_recognised),
+                cmocka_unit_test(test_another_word_suggests_nothing),
+                cmocka_unit_test(test_timeouts_are_seconds),
+                cmocka_unit_test(test_other_timeouts_are_refused),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
