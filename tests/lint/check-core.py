@@ -15,7 +15,7 @@ PURE = set('''
         abort calloc free malloc qsort realloc reallocarray bsearch
         memchr memcmp memcpy memmem memmove memrchr memset explicit_bzero
         strcasecmp strchr strchrnul strcmp strcpy stpcpy strcspn strdup strlen
-        strncasecmp strncmp strndup strnlen strrchr strspn strstr
+        strncasecmp strncmp strncpy strndup strnlen strrchr strspn strstr
         strtol strtoll strtoul strtoull strtoumax
         snprintf sprintf vsnprintf asprintf vasprintf sscanf
         fnmatch inet_ntop inet_pton
@@ -24,14 +24,16 @@ PURE = set('''
         _GLOBAL_OFFSET_TABLE_
 '''.split())
 
-# What the compiler and the C library's headers make of the above, and what sanitizers and libFuzzer add.
+# What the C library's headers make of the above, what the compiler calls for arithmetic, and what sanitizers and libFuzzer
+# add.
 DECORATED = re.compile(r'^(__(?P<plain>\w+?)_chk|__isoc(99|23)_(?P<iso>\w+))$')
+ARITHMETIC = re.compile(r'^__\w+[sdt]i[234]$')
 INSTRUMENTED = re.compile(r'^__(asan|ubsan|tsan|lsan|sanitizer|sancov|gcov|llvm|start__|stop__)_')
 
 
 def allowed(symbol):
         decorated = DECORATED.match(symbol)
-        return (symbol in PURE or INSTRUMENTED.match(symbol) is not None or
+        return (symbol in PURE or ARITHMETIC.match(symbol) is not None or INSTRUMENTED.match(symbol) is not None or
                 (decorated is not None and (decorated['plain'] or decorated['iso']) in PURE))
 
 
