@@ -32,7 +32,7 @@ static const struct {
         { SD_BUS_ERROR_AUTH_FAILED,                     EXIT_NOT_PERMITTED },
         { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EXIT_NOT_PERMITTED },
         { SD_BUS_ERROR_INVALID_ARGS,                    EXIT_USAGE         },
-        { SD_BUS_ERROR_NO_REPLY,                        EXIT_TIMED_OUT     },
+        { SD_BUS_ERROR_NO_REPLY,                        EXIT_NOT_RUNNING   },  /* it went while we waited */
         { SD_BUS_ERROR_TIMEOUT,                         EXIT_TIMED_OUT     },
         { SD_BUS_ERROR_DISCONNECTED,                    EXIT_NOT_RUNNING   },
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER,               EXIT_NOT_RUNNING   },

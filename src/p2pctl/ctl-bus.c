@@ -310,7 +310,11 @@ int ctl_report(const Ctl *ctl, const Instance *instance, int r, const sd_bus_err
                 sentence = joined;
         }
 
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY))
+                return ctl_fail(EXIT_NOT_RUNNING,
+                                "%s stopped before it answered; what was asked of it may have happened.",
+                                who);
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
                 return ctl_fail(EXIT_TIMED_OUT, "%s does not answer. If it hangs, its watchdog will restart it.",
                                 who);
         if (sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER))

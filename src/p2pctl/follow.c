@@ -25,6 +25,7 @@ struct Follow {
         void *userdata;
         Followed *followed;
         size_t n_followed;
+        bool disconnected;
 };
 
 Follow *follow_free(Follow *follow) {
@@ -159,6 +160,14 @@ static int follow_on_output_closed(sd_event_source *source, int fd, uint32_t eve
         return sd_event_exit(userdata, 0);
 }
 
+/* Said by sd-bus itself when the bus has gone. */
+static int follow_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Follow *follow = userdata;
+
+        follow->disconnected = true;
+        return sd_event_exit(follow->event, 0);
+}
+
 static int follow_on_begin(sd_event_source *source, void *userdata) {
         Follow *follow = userdata;
 
@@ -194,12 +203,14 @@ int follow_run(Follow *follow, usec_t timeout_usec) {
         r = sd_bus_attach_event(follow->ctl->bus, follow->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return r;
-        r = sd_bus_set_exit_on_disconnect(follow->ctl->bus, true);
+        r = sd_bus_match_signal(follow->ctl->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
+                                "org.freedesktop.DBus.Local",
+                                "Disconnected", follow_on_disconnected, follow);
         if (r < 0)
                 return r;
 
         r = sd_event_loop(follow->event);
-        if (sd_bus_is_open(follow->ctl->bus) <= 0)
+        if (follow->disconnected)
                 return ctl_fail(EXIT_FAILED, "lost the connection to the bus.");
         return r;
 }

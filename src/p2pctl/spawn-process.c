@@ -31,7 +31,7 @@ static void fd_closep(int *fd) {
                 (void) close(*fd);
 }
 
-/* What the directories of the seeds' state are in, and their logs: by the rules that the daemons have. The caller's. */
+/* What the seeds' state directories are in, and their logs: by the rules that the daemons have. The caller's. */
 static char *state_base(const Ctl *ctl) {
         const char *state_home = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
         char *path;

@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""p2pctl against a bus without nodes, and against nodes that only pretend (fake-node.c).
+
+What it says and with which status it ends, where real daemons would not bring it: hostile texts, errors of every
+name, answers that make no sense, a node that goes away in the middle of a call.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+P2PCTL = os.environ["P2PCTL"]
+FAKE_NODE = os.environ["FAKE_NODE"]
+
+# What must never reach a terminal: C0 but for newline, DEL, C1, and what turns text around.
+UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f\x80-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Bus(unittest.TestCase):
+    """A private bus for each test, and the processes on it."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="p2pctl-")
+        self.processes = []
+        self.addCleanup(self.clean_up)
+        self.bus = subprocess.Popen(
+            ["dbus-daemon", "--session", "--nofork", "--print-address=1", "--address=unix:dir=" + self.directory],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.processes.append(self.bus)
+        self.address = self.bus.stdout.readline().strip()
+        self.assertTrue(self.address, "the bus has not started")
+
+    def clean_up(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.terminate()
+            process.wait(timeout=10)
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        shutil.rmtree(self.directory)
+
+    def environment(self, **changes):
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": self.directory, "P2PNET_BUS": self.address,
+                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""), **changes}
+
+    def fake(self, port=6001, *error):
+        process = subprocess.Popen([FAKE_NODE, str(port), *error], stdout=subprocess.PIPE, text=True,
+                                   env=self.environment())
+        self.processes.append(process)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def start(self, *arguments):
+        process = subprocess.Popen([P2PCTL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=self.environment())
+        self.processes.append(process)
+        return process
+
+    def run_ctl(self, *arguments, status=0, stdin="", **environment):
+        result = subprocess.run([P2PCTL, *arguments], capture_output=True, text=True, input=stdin, timeout=60,
+                                env=self.environment(**environment))
+        self.assertEqual(result.returncode, status, f"{arguments}: {result.stdout}{result.stderr}")
+        self.assertNotRegex(result.stdout + result.stderr, UNSAFE)
+        return result
+
+
+class Nobody(Bus):
+    def test_says_that_nothing_runs_and_how_to_start_it(self):
+        for arguments in ([], ["status"], ["peers"], ["seeds"], ["statistics"], ["show"], ["is-online"], ["monitor"]):
+            result = self.run_ctl(*arguments, status=3)
+            self.assertEqual(result.stdout, "")
+            self.assertEqual(result.stderr, "p2pctl: no peer or seed is running on this host.\n"
+                                            "Start one with: systemctl start p2p-seedd@5000 p2p-peerd@6001\n")
+
+    def test_what_needs_a_peer_asks_for_a_peer(self):
+        result = self.run_ctl("publish", "/x", "y", status=3)
+        self.assertEqual(result.stderr, "p2pctl: no peer is running on this host.\n"
+                                        "Start one with: systemctl start p2p-peerd@6001\n")
+        self.assertIn("Start it with: systemctl start p2p-peerd@6009",
+                      self.run_ctl("-i", "peer@6009", "peers", status=3).stderr)
+        self.assertIn("seed@5000 is a seed", self.run_ctl("-i", "seed@5000", "publish", "/x", status=2).stderr)
+
+    def test_waiting_ends(self):
+        result = self.run_ctl("wait-online", "--timeout=0.2", status=6)
+        self.assertIn("a peer or seed is not running", result.stderr)
+
+    def test_a_bus_that_is_not_there(self):
+        result = self.run_ctl("--bus=unix:path=/nonexistent/bus", "peers", status=3)
+        self.assertEqual(result.stderr, "p2pctl: cannot connect to the bus at unix:path=/nonexistent/bus: "
+                                        "No such file or directory.\n")
+        self.run_ctl("--bus=nonsense", "peers", status=2)
+        self.run_ctl("--user", "peers", status=3)
+
+
+class CommandLine(Bus):
+    def test_a_slip_of_the_finger_gets_a_hint(self):
+        self.assertEqual(self.run_ctl("pers", status=2).stderr,
+                         "p2pctl: unknown command 'pers'. Did you mean 'peers'?\n")
+        self.assertIn("Did you mean 'config check'", self.run_ctl("config", "chek", status=2).stderr)
+        self.assertIn("Did you mean 'debug'", self.run_ctl("log-level", "debgu", status=2).stderr)
+        self.assertNotIn("Did you mean", self.run_ctl("frobnicate", status=2).stderr)
+
+    def test_wrong_arguments_are_named_with_what_is_accepted(self):
+        for arguments, said in (
+                (["publish"], "Usage: p2pctl publish TOPIC [PAYLOAD|-]"),
+                (["publish", "a", "b", "c"], "too many arguments"),
+                (["publish", ""], "the topic is empty"),
+                (["publish", "x" * 256], "the topic has 256 characters, at most 255"),
+                (["publish", "t\x1b[1m"], "not printable ASCII"),
+                (["-i", "node@1", "peers"], "accepted is peer@PORT, seed@PORT, PORT, or 'all'"),
+                (["--json=xml"], "--json: found 'xml', accepted is pretty, short or off"),
+                (["--color=red"], "accepted is auto, always or never"),
+                (["--count=0", "subscribe", "x"], "--count: found '0'"),
+                (["--timeout=soon", "wait-online"], "--timeout: found 'soon'"),
+                (["--first-port=70000", "spawn-seeds", "1"], "accepted is a number from 1 to 65535"),
+                (["spawn-seeds", "0"], "accepted is a number from 1 to 64"),
+                (["spawn-seeds"], "p2pctl spawn-seeds 3"),
+                (["--frobnicate"], "p2pctl help"),
+                (["-H", "a", "-M", "b"], "only one of"),
+                (["config", "check", "peer@x"], "accepted is peer@PORT or seed@PORT")):
+            self.assertIn(said, self.run_ctl(*arguments, status=2).stderr)
+
+    def test_a_host_cannot_be_an_option_of_ssh(self):
+        for host in ("-oProxyCommand=touch x", "user@-oProxyCommand=x", "", "@host", "a b", "a;b", "a\nb"):
+            self.assertIn("does not begin with a dash", self.run_ctl("-H", host, "peers", status=2).stderr)
+            self.assertIn("does not begin with a dash", self.run_ctl("-M", host, "peers", status=2).stderr)
+
+    def test_help_names_every_command_also_as_json(self):
+        text = self.run_ctl("help").stdout
+        commands = json.loads(self.run_ctl("--json=short", "help").stdout)["commands"]
+        self.assertGreater(len(commands), 15)
+        for command in commands:
+            self.assertIn("\n  " + command["command"], text)
+            self.assertIn(command["summary"], self.run_ctl("help", command["command"]).stdout)
+        self.assertEqual(self.run_ctl("--help").stdout, text)
+        self.run_ctl("help", "nothing", status=2)
+        self.assertIn("p2pctl ", self.run_ctl("version").stdout)
+        self.assertEqual(list(json.loads(self.run_ctl("-j", "--version").stdout)), ["version"])
+
+    def test_too_much_on_standard_input_is_said(self):
+        result = self.run_ctl("publish", "/x", "-", stdin="x" * (1024 * 1024 + 1), status=2)
+        self.assertIn("standard input has more than 1048576 bytes", result.stderr)
+
+
+class Hostile(Bus):
+    def setUp(self):
+        super().setUp()
+        self.node = self.fake()
+
+    def test_texts_of_strangers_reach_nobody_raw(self):
+        text = self.run_ctl("peers", "-l").stdout
+        self.assertIn(r"evil\x1b]0;owned\a", text)
+        self.assertEqual(text.split("\n")[0].split(), ["NAME", "ADDRESS", "STATE", "LINK", "RTT", "SINCE"])
+        self.assertIn("2 min 10 s ago", text)
+        self.assertIn("3 peers, as seen by peer@6001.", text)
+        for verb in ("seeds", "statistics", "show", "status", "is-online"):
+            subprocess_status = {"seeds": 1, "status": 1, "is-online": 8}.get(verb, 0)
+            self.run_ctl(verb, status=subprocess_status)
+        self.run_ctl("peers", "--color=never", LANG="C")
+
+    def test_json_has_the_same_facts(self):
+        value = json.loads(self.run_ctl("peers", "--json=short").stdout)
+        self.assertEqual(value["instance"], "peer@6001")
+        self.assertEqual(len(value["peers"]), 3)
+        peer = value["peers"][0]
+        self.assertEqual(peer["name"], "evil\x1b]0;owned\x07\u202egpj\x9b31m\n\ttail\\end")
+        self.assertEqual((peer["rttUSec"], peer["links"], peer["direction"]), (400, 3, "out"))
+        self.assertGreaterEqual(peer["sinceUSec"], 130000000)
+        self.assertEqual(value["peers"][1]["addresses"], ["[::1]:6003", "10.0.0.3:6003"])
+        self.assertIsNone(value["peers"][1]["rttUSec"])
+        self.assertIsNone(value["peers"][2]["address"])
+        self.assertIsInstance(json.loads(self.run_ctl("peers", "--json=short", "-i", "all").stdout), list)
+        self.assertEqual(json.loads(self.run_ctl("-j", "statistics").stdout)["statistics"],
+                         {"Zeta": 1, "Alpha\x1b[1m": None})
+
+    def test_a_description_that_is_none_is_said(self):
+        self.assertIn("does not understand", self.run_ctl("status", status=1).stderr)
+
+    def test_names_are_shortened_to_the_terminal_only(self):
+        self.assertIn("n" * 2000, self.run_ctl("peers").stdout)
+
+    def test_no_legend_and_quiet_leave_the_data(self):
+        self.assertNotIn("NAME", self.run_ctl("peers", "--no-legend").stdout)
+        self.assertEqual(len(self.run_ctl("peers", "--no-legend").stdout.splitlines()), 3)
+        self.assertEqual(self.run_ctl("is-online", "-q", status=8).stdout, "")
+
+    def test_colours_only_where_they_are_wanted(self):
+        arguments = [P2PCTL, "peers", "--color=always"]
+        text = subprocess.run(arguments, capture_output=True, text=True, env=self.environment(), check=True).stdout
+        self.assertIn("\x1b[32malive", text)
+        self.assertNotIn("\x1b", self.run_ctl("peers").stdout)
+
+    def test_a_node_that_goes_in_the_middle_of_a_call(self):
+        self.assertIn("stopped before it answered", self.run_ctl("ping", "vanish", status=3).stderr)
+
+    def test_others_are_named(self):
+        self.fake(6003)
+        self.fake(6002)
+        self.assertIn("Also here: peer@6002, peer@6003 (-i NAME, -i all)", self.run_ctl("peers").stdout)
+        self.assertIn("as seen by peer@6003.", self.run_ctl("peers", "-i", "6003").stdout)
+        text = self.run_ctl("peers", "-i", "all").stdout
+        self.assertRegex(text, r"(?s)peer@6001:\n.*\npeer@6002:\n.*\npeer@6003:\n")
+        self.assertNotIn("Also here", text)
+        self.assertIn("one instance only", self.run_ctl("publish", "-i", "all", "/x", status=2).stderr)
+
+
+class Errors(Bus):
+    def test_every_error_has_its_exit_status_and_its_sentence(self):
+        ours = "org.p2pnet.Node1.Error."
+        standard = "org.freedesktop.DBus.Error."
+        for port, (name, status) in enumerate((
+                (ours + "NotLinked", 8), (ours + "Busy", 1), (ours + "NoSuchPeer", 5), (ours + "AmbiguousPeer", 5),
+                (ours + "Unreachable", 1), (ours + "Refused", 1), (ours + "TimedOut", 6), (ours + "ShuttingDown", 3),
+                (standard + "AccessDenied", 4), (standard + "InvalidArgs", 2), (standard + "LimitsExceeded", 1),
+                ("com.example.Never.Heard", 1)), 7001):
+            self.fake(port, name, "found \x1b[31mthis, accepted is that.")
+            result = self.run_ctl("-i", str(port), "publish", "/x", "y", status=status)
+            self.assertIn(r"found \x1b[31mthis, accepted is that.", result.stderr)
+            self.assertIn(f"peer@{port}", result.stderr)
+
+    def test_a_refused_configuration_keeps_its_lines(self):
+        self.fake(6001, "org.p2pnet.Node1.Error.ConfigurationInvalid",
+                  "a.conf:1: x: found 0.\na.conf:2: y\x07: found 1.")
+        result = self.run_ctl("reload", status=1)
+        self.assertEqual(result.stderr, "p2pctl: peer@6001: a.conf:1: x: found 0.\na.conf:2: y\\a: found 1.\n")
+
+    def test_reload_of_all_tries_all(self):
+        self.fake(6001, "com.example.First", "one.")
+        self.fake(6002, "com.example.Second", "two.")
+        result = self.run_ctl("reload", "-i", "all", status=1)
+        self.assertIn("peer@6001: one.\n", result.stderr)
+        self.assertIn("peer@6002: two.\n", result.stderr)
+
+
+class Following(Bus):
+    def test_a_subscriber_gets_its_messages_and_no_others(self):
+        self.fake()
+        text = self.run_ctl("subscribe", "--count=3", "/t/*").stdout
+        lines = text.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertRegex(lines[0], r"^\d\d:\d\d:\d\d  /t/one  from evil.*  red\\x1b\[31m\\n$")
+        self.assertTrue(lines[1].endswith(r"  \xff\x00\x01"))
+        self.assertNotIn("forged", text)
+
+    def test_payloads_in_json_are_text_or_base64(self):
+        self.fake()
+        values = [json.loads(line) for line in self.run_ctl("-j", "subscribe", "--count=3", "*").stdout.splitlines()]
+        self.assertEqual(values[0]["payload"], "red\x1b[31m\n")
+        self.assertEqual(values[1]["payloadBase64"], "/wAB")
+        self.assertNotIn("payload", values[1])
+        self.assertEqual(values[2]["payload"], "")
+        self.assertEqual((values[0]["hops"], values[0]["ageUSec"]), (2, 1500))
+
+    def test_raw_payloads_are_untouched(self):
+        self.fake()
+        result = subprocess.run([P2PCTL, "subscribe", "--raw", "--count=3", "*"], capture_output=True, timeout=60,
+                                env=self.environment(), check=True)
+        self.assertEqual(result.stdout, b"red\x1b[31m\n\xff\x00\x01")
+
+    def test_waiting_for_more_than_comes_ends_in_time(self):
+        self.fake()
+        self.assertIn("3 messages received",
+                      self.run_ctl("subscribe", "--count=4", "--timeout=1", "*", status=6).stderr)
+
+    def test_a_reader_that_goes_ends_it(self):
+        self.fake()
+        process = self.start("monitor")
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=20), 0)
+        process.stdout = None
+
+    def test_monitor_says_what_happens_and_who_comes_and_goes(self):
+        self.fake()
+        process = self.start("monitor")
+        for _ in range(200):            # until its match is in place
+            self.run_ctl("-q", "ping", "emit")
+            os.set_blocking(process.stdout.fileno(), False)
+            line = process.stdout.readline()
+            if line:
+                break
+        os.set_blocking(process.stdout.fileno(), True)
+        lines = [line] + [process.stdout.readline() for _ in range(3)]
+        text = "".join(lines)
+        self.assertRegex(text, r"\d\d:\d\d:\d\d  suspect +evil\\x1b.*127\.0\.0\.1:6002  \(no answer\\r for 1\.6 s\)")
+        self.assertRegex(text, r"  seed +seed\.example:5000 +name not known\n")
+        self.assertRegex(text, r"  overflow .*12 messages dropped")
+        self.assertRegex(text, r"  state +isolated +was online\n")
+
+        self.run_ctl("-q", "ping", "quit")
+        self.fake()
+        for event in ("stopped", "started"):
+            line = process.stdout.readline()
+            while line and event not in line:
+                line = process.stdout.readline()
+            self.assertRegex(line, rf"  {event} +peer@6001 ")
+        process.send_signal(2)
+        self.assertEqual(process.wait(timeout=20), 0)
+        self.assertNotRegex(text, UNSAFE)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
