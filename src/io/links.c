@@ -581,7 +581,11 @@ Links *links_free(Links *links) {
         return NULL;
 }
 
-int links_new(Links **ret, sd_event *event, Node *node, const LinksHandlers *handlers, void *userdata) {
+void links_set_node(Links *links, Node *node) {
+        links->node = node;
+}
+
+int links_new(Links **ret, sd_event *event, const LinksHandlers *handlers, void *userdata) {
         _cleanup_(links_freep) Links *links = NULL;
         int r;
 
@@ -590,7 +594,6 @@ int links_new(Links **ret, sd_event *event, Node *node, const LinksHandlers *han
                 return -ENOMEM;
 
         links->event = sd_event_ref(event);
-        links->node = node;
         links->handlers = handlers;
         links->userdata = userdata;
 

@@ -30,11 +30,14 @@ typedef struct LinksHandlers {
         void (*resting)(void *userdata, int error);
 } LinksHandlers;
 
-/* @node is borrowed and outlives the links; @handlers is static. Return: 0, -ENOMEM and other errors of sd-event. */
-int links_new(Links **ret, sd_event *event, Node *node, const LinksHandlers *handlers, void *userdata);
+/* @handlers is static. Return: 0, -ENOMEM and other errors of sd-event. */
+int links_new(Links **ret, sd_event *event, const LinksHandlers *handlers, void *userdata);
 /* Cuts what is still connected. */
 Links *links_free(Links *links);
 DEFINE_CLEANUP(Links *, links_free)
+
+/* Before the loop runs. A node wants to know its port, so listening comes first. @node is borrowed, and outlives the links. */
+void links_set_node(Links *links, Node *node);
 
 /* Listens on one more address. Return: 0; an error of listener_new(); -E2BIG. */
 int links_listen(Links *links, const Address *address);

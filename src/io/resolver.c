@@ -49,6 +49,7 @@ typedef struct Question Question;
 
 struct Question {
         uint64_t number;
+        uint64_t token;
         char host[RESOLVER_HOST_MAX + 1];
         uint16_t port;
         ResolverHandler handler;
@@ -204,6 +205,7 @@ static void resolver_answer(Resolver *resolver, Question *question, const Job *j
         resolver_arm(resolver);
 
         question->handler(question->userdata, &(ResolverAnswer) {
+                .token = question->token,
                 .host = question->host,
                 .port = question->port,
                 .addresses = job ? job->addresses : NULL,
@@ -263,7 +265,8 @@ static int resolver_on_timer(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-int resolver_ask(Resolver *resolver, const char *host, uint16_t port, ResolverHandler handler, void *userdata) {
+int resolver_ask(Resolver *resolver, uint64_t token, const char *host, uint16_t port, ResolverHandler handler,
+                 void *userdata) {
         Shared *shared = resolver->shared;
         _cleanup_free_ Question *question = NULL;
         _cleanup_free_ Job *job = NULL;
@@ -280,6 +283,7 @@ int resolver_ask(Resolver *resolver, const char *host, uint16_t port, ResolverHa
                 return -ENOMEM;
 
         question->number = job->number = ++resolver->n_asked;
+        question->token = token;
         question->port = job->port = port;
         (void) snprintf(question->host, sizeof(question->host), "%s", host);
         (void) snprintf(job->host, sizeof(job->host), "%s", host);

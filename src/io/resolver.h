@@ -21,6 +21,7 @@
 typedef struct Resolver Resolver;
 
 typedef struct ResolverAnswer {
+        uint64_t token;                 /* as asked */
         const char *host;               /* as asked */
         uint16_t port;
         const Address *addresses;
@@ -37,4 +38,5 @@ DEFINE_CLEANUP(Resolver *, resolver_free)
 
 /* Return: 0; -EINVAL for an empty name or one longer than RESOLVER_HOST_MAX; -EBUSY while too many wait; -ENOMEM; -EAGAIN when
  * no thread could be started. */
-int resolver_ask(Resolver *resolver, const char *host, uint16_t port, ResolverHandler handler, void *userdata);
+int resolver_ask(Resolver *resolver, uint64_t token, const char *host, uint16_t port, ResolverHandler handler,
+                 void *userdata);
