@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What a peer and a seed have in common: from the command line to a node that listens, the effects that both carry out in the
+ * same way, reloading, and leaving in order. The programs embed a Daemon and own what is theirs.
+ */
+
+#include "conf/config.h"
+#include "daemon/directories.h"
+#include "daemon/log-limit.h"
+#include "daemon/process.h"
+#include "daemon/seed-files.h"
+#include "daemon/state-dir.h"
+#include "io/clock.h"
+#include "io/links.h"
+#include "io/resolver.h"
+
+#define INSTANCE_TEXT_SIZE sizeof("peer@65535")
+#define STATUS_SIZE 1024U
+
+typedef struct Daemon Daemon;
+
+typedef struct DaemonHandlers {
+        /* The program's settle function: carries the effects out after an event, and calls daemon_settled(). */
+        void (*settle)(void *userdata, int error);
+        /* The node is about to be started: what was remembered on disk. Return: 0, -ENOMEM. */
+        int (*restore)(void *userdata);
+        /* The list of seeds is new; before the node is given it. */
+        void (*seeds_loaded)(void *userdata, const SeedsConfig *seeds);
+        /* "5 members, 6 links, 2 of 3 seeds" */
+        void (*describe)(void *userdata, char status[static STATUS_SIZE]);
+        /* A new configuration is in force. */
+        void (*reloaded)(void *userdata);
+} DaemonHandlers;
+
+struct Daemon {
+        const DaemonHandlers *handlers;
+        void *userdata;
+
+        Role role;
+        uint16_t port;
+        char instance[INSTANCE_TEXT_SIZE];      /* "peer@6001" */
+        char host_name[256];
+        Directories directories;
+
+        sd_event *event;
+        Process *process;
+        Links *links;
+        Resolver *resolver;
+        StateDir *state;
+        SeedFiles *seed_files;
+        Config *config;
+        Node *node;
+
+        SeedEntry seeds[SEEDS_MAX];             /* as the node was given them */
+        size_t n_seeds;
+        char *seeds_refused;                    /* why the files cannot be used just now, so as to say it once */
+
+        sd_event_source *deadline_source;
+        usec_t deadline_usec;                   /* for which it is armed */
+        sd_event_source *stop_source;
+        LogLimit notice_limit;
+        NodeState state_logged;
+        sd_event_source *state_source;          /* armed while the node is cut off and that was not said yet */
+        usec_t started_usec;                    /* CLOCK_REALTIME */
+
+        char *reload_refused;                   /* why the last reload was, or NULL */
+        bool status_is_stale;
+        bool is_stopping;
+};
+
+/**
+ * daemon_init() - everything until the node has started
+ * @daemon:     filled in; to be given to daemon_done() in any case
+ * @handlers:   static
+ *
+ * Return: 0, or the exit status of sysexits.h after a sentence.
+ */
+int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonHandlers *handlers, void *userdata);
+void daemon_done(Daemon *daemon);
+
+/* Runs the loop until it is over. Return: the exit status. */
+int daemon_run(Daemon *daemon);
+
+/* Carries out every effect but EFFECT_DELIVER and EFFECT_PONG, which are for the program. Return: 0, -ENOMEM. */
+int daemon_apply(Daemon *daemon, const Effect *effect);
+
+/* The queue of effects is empty: arms the timer, tells the status. After an error (what the core returned, or daemon_apply()) it
+ * ends the loop. */
+void daemon_settled(Daemon *daemon, int error);
+
+/**
+ * daemon_reload() - read the configuration again
+ * @ret_reason: may be NULL; a sentence of the caller's when it is refused
+ *
+ * Return: 0, -EINVAL when the new one is refused and the old one stays in force, -ENOMEM.
+ */
+int daemon_reload(Daemon *daemon, char **ret_reason);
+
+/* The node gets daemon->seeds once more: the program has changed .self of some. */
+void daemon_seeds_changed(Daemon *daemon);
+
+static inline usec_t daemon_now(const Daemon *daemon) {
+        return event_now(daemon->event);
+}
