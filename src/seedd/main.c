@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "seedd/seedd.h"
+
+int main(int argc, char **argv) {
+        Options options;
+        int r;
+
+        log_open("p2p-seedd");
+
+        r = options_parse(&options, ROLE_SEED, argc, argv);
+        if (r <= 0)
+                return r < 0 ? EX_USAGE : EXIT_SUCCESS;
+        return seedd_main(&options);
+}
