@@ -518,9 +518,12 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
         case END_WRONG_ID:
                 /* Whoever it is, or ourselves: the address is not the one of the peer that we looked for. */
                 view_forget(view, &session->remote);
-                if (member)
-                        member_remove_address(member, &session->remote);
-                return 0;
+                if (!member)
+                        return 0;
+                member_remove_address(member, &session->remote);
+                if (member->record.n_addresses > 0)
+                        return 0;
+                return suspicion_accuse(node, member, 1, 0, now_usec);  /* it is nowhere any more */
 
         case END_CLOSED:
                 if (session->state == SESSION_OPEN && session->reason == CLOSE_LEAVING)

@@ -21,6 +21,7 @@
 #define HIGH_INTERVAL_USEC (30 * USEC_PER_SEC)  /* at most one of them per id is accepted in that time */
 #define UNDECIDED_MAX 8U                        /* callers that wait while we ask our silent links */
 #define SILENT_USEC (2 * USEC_PER_SEC)          /* a link so long silent is asked before a caller is refused */
+#define PROBE_USEC (60 * USEC_PER_SEC)          /* between two questions to members without a link, +-50 % */
 #define PROBE_LINK_USEC (1 * USEC_PER_SEC)
 
 typedef enum PeerTimer {
@@ -31,6 +32,7 @@ typedef enum PeerTimer {
         TIMER_HELLO,                    /* our own periodic message */
         TIMER_SYNC,                     /* ask a seed what became of our suspects */
         TIMER_REMEMBER,                 /* write the lost peers down */
+        TIMER_PROBE,                    /* ask a member that we have no link to */
         TIMER_SETTLE,                   /* we have had time to find somebody */
 } PeerTimer;
 
@@ -54,7 +56,7 @@ struct PeerNode {
         unsigned list_total;            /* the largest number of members that a seed spoke of lately */
         bool settled;                   /* having nobody is worth a word now */
 
-        Timer tick, fill, lost, refresh, hello, sync, save, settle;
+        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe;
 };
 
 /* ---- peer-node.c ---- */
@@ -103,6 +105,8 @@ int registrar_leave(Node *node);
 
 /* ---- suspicion.c ---- */
 
+/* One member that we have no link to, at random: so one that died together with all its neighbours is noticed, too. */
+int suspicion_probe(Node *node, usec_t now_usec);
 /* A link ended without CLOSE: strike one. */
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec);
 /* A link used up its strikes, or nobody listens any more where the member answered before. */

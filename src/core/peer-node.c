@@ -146,6 +146,7 @@ static int peer_start(Node *node, usec_t now_usec) {
         timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
         timer_set(&node->timers, &peer->refresh, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
+        timer_set(&node->timers, &peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
         timer_set(&node->timers, &peer->settle, usec_add(now_usec, SETTLED_USEC));
 
         /* Without a seed the peers of the last time are all we have; with one they cost a few dials. */
@@ -225,6 +226,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_REMEMBER:
                 node_persist(node, PERSIST_PEERS);
                 return 0;
+
+        case TIMER_PROBE:
+                return suspicion_probe(node, now_usec);
 
         case TIMER_SETTLE:
                 peer->settled = true;
@@ -342,6 +346,7 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
+                &peer->probe,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
@@ -374,7 +379,7 @@ int peer_node_new(Node *node) {
         } timers[] = {
                 { &peer->tick, TIMER_TICK }, { &peer->fill, TIMER_FILL }, { &peer->lost, TIMER_LOST },
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
-                { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE },
+                { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
                 r = timer_init(&node->timers, timers[i].timer, timers[i].kind);

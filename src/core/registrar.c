@@ -139,14 +139,14 @@ static void registrar_release_aliases(Node *node, const SeedSlot *slot) {
 
 int registrar_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         SeedSlot *slot = session->seed;
-        bool superseded = session->reason == CLOSE_SUPERSEDED && (end == END_BY_US || end == END_CLOSED);
+        const Session *newer = session_of(node, &session->id);
         int r;
 
         if (!slot || slot->session != session)
                 return 0;
 
-        if (superseded) {
-                /* A newer session with that seed is open, and is taken over by registrar_opened(). */
+        if (newer && newer->use == SESSION_FOR_SEED) {
+                /* Superseded: the newer session with that seed is taken over by registrar_opened(). */
                 slot->session = NULL;
                 slot->state = SEED_STANDBY;
                 return 0;

@@ -199,7 +199,7 @@ static Member *accusation_member(const Node *node, const Accusation *accusation)
         Member *member = member_table_find(&node->members, &accusation->id);
         Held held;
 
-        if (!member || !member_is_live(member))
+        if (!member || !member_state_is_live(member->record.state))
                 return NULL;
         held = member_held(member);
         return held_compare(&held, &accusation->held) == 0 ? member : NULL;
@@ -210,6 +210,7 @@ static int accusation_dead(Node *node, Accusation *accusation, Member *member, u
         Held held = accusation->held;
         Notice *notice;
 
+        member_set_hidden(&node->members, member, false, now_usec);
         member_set_state(&node->members, member, held.epoch, held.incarnation, MEMBER_DEAD, now_usec);
         member->registered_usec = 0;
         registry_changed(node, member, now_usec);
@@ -232,7 +233,8 @@ static int accusation_judge(Node *node, Accusation *accusation, usec_t now_usec)
                 accusation_settle(node, accusation, OUTCOME_NONE, now_usec);
                 return 0;
         }
-        if (accusation->n_reporters >= 2 || member->n_links < VERDICT_LINKS_FEW || member->n_links == UINT_MAX)
+        if (accusation->n_reporters >= 2 || member->n_links < VERDICT_LINKS_FEW || member->n_links == UINT_MAX ||
+            member->hidden)
                 return accusation_dead(node, accusation, member, now_usec);
 
         accusation->state = ACCUSATION_UNANSWERED;
@@ -358,7 +360,7 @@ int reports_on_report(Node *node, Session *session, const DeadReportMessage *mes
         node->counters[COUNTER_REPORTS_RECEIVED]++;
         if (!who || !member_is_live(who) || who->registered_usec == 0 || who->record.epoch != session->epoch)
                 return 0;
-        if (!member || !member_is_live(member) || member == who || member->record.epoch != message->epoch ||
+        if (!member || !member_state_is_live(member->record.state) || member == who || member->record.epoch != message->epoch ||
             member->record.incarnation != message->incarnation)
                 return 0;
 

@@ -8,11 +8,33 @@
 
 #include "core/peer-node-internal.h"
 
+/* More than there can be links, so that one of them has none if any member has. */
+#define PROBE_DRAWS 32U
+
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
         const Address *address = address_is_set(&member->reached) ? &member->reached : member->record.addresses;
 
         return session_dial(node, address, SESSION_FOR_VERDICT, &member->record.id,
                             liveness_timeout(&node->settings.params, &(Liveness) {}), now_usec, NULL);
+}
+
+int suspicion_probe(Node *node, usec_t now_usec) {
+        size_t n;
+
+        timer_set(&node->timers, &node->peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
+
+        n = member_table_draw(&node->members, &node->random, PROBE_DRAWS);
+        for (size_t i = 0; i < n; i++) {
+                Member *member = node->members.members[i];
+
+                if (member->record.state == MEMBER_ALIVE && member->record.n_addresses > 0 && member->asked_usec == 0 &&
+                    !session_of(node, &member->record.id)) {
+                        member->n_tries = 1;
+                        member->asked_usec = now_usec;
+                        return suspicion_ask(node, member, now_usec);
+                }
+        }
+        return 0;
 }
 
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {

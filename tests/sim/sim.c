@@ -676,7 +676,8 @@ void sim_start(Sim *sim, unsigned i) {
 
         node->host_up = true;
         node->life++;
-        node->stored.epoch = MAX(node->stored.epoch + 1, 1000000 + sim->now_usec);
+        /* No two clocks agree to the microsecond, not even those of two copies that boot together. */
+        node->stored.epoch = MAX(node->stored.epoch + 1, sim->now_usec + random_below(&sim->random, USEC_PER_SEC));
         must_ok(node_new(&node->node, &node->settings, &node->stored, random_u64(&sim->random)));
         if (node->settings.role == ROLE_PEER)
                 must_ok(peer_set_lost(node->node, node->lost, node->n_lost));
