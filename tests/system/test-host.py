@@ -492,10 +492,13 @@ def sandbox(p):
                 def inside(*args):
                         return p.host.run('nsenter', '-t', str(pid), '-m', *args, check=False)
 
-                for path in '/usr/x', '/etc/p2pnet/x', '/var/lib/x':
+                for path in '/usr/x', '/etc/p2pnet/x', '/var/lib/x', '/sys/x':
                         assert 'Read-only file system' in inside('touch', path).stdout, path
+                role = 'peer-6001' if unit == peer(6001) else 'seed-5000'
+                for path in '/tmp/x', '/var/tmp/x', '/dev/shm/x', '/run/p2pnet/x', f'/var/lib/p2pnet/{role}/x':
+                        assert inside('cp', '/usr/bin/true', path).returncode == 0, path
+                        assert 'Permission denied' in inside(path).stdout, f'{path} can be run'
                 assert inside('ls', '/home').stdout == '', 'it sees /home'
-                assert 'Permission denied' in inside('sh', '-c', 'cp /usr/bin/true /tmp/x && /tmp/x').stdout, 'it runs /tmp/x'
                 assert inside('test', '-e', '/dev/null').returncode == 0
                 assert inside('test', '-e', '/dev/kmsg').returncode != 0
 
