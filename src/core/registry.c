@@ -78,12 +78,11 @@ int registry_on_member_timer(Node *node, Member *member, usec_t now_usec) {
                 return 0;
         }
 
-        reports_settle(node, &member->record.id, OUTCOME_NONE, now_usec);
         member_set_hidden(&node->members, member, true, now_usec);
         member->registered_usec = 0;
         registry_changed(node, member, now_usec);
         node_notice_member(node, NOTICE_EXPIRED, member)->n = (unsigned) node->members.n_live;
-        return 0;
+        return reports_on_lost(node, member, now_usec);
 }
 
 /* ---- answers ---- */

@@ -360,8 +360,8 @@ int reports_on_report(Node *node, Session *session, const DeadReportMessage *mes
         node->counters[COUNTER_REPORTS_RECEIVED]++;
         if (!who || !member_is_live(who) || who->registered_usec == 0 || who->record.epoch != session->epoch)
                 return 0;
-        if (!member || !member_state_is_live(member->record.state) || member == who || member->record.epoch != message->epoch ||
-            member->record.incarnation != message->incarnation)
+        if (!member || !member_state_is_live(member->record.state) || member == who ||
+            member->record.epoch != message->epoch || member->record.incarnation != message->incarnation)
                 return 0;
 
         accusation = accusation_find(node, &message->id);
@@ -442,6 +442,14 @@ int reports_on_renewal(Node *node, const Member *member, usec_t when_usec, usec_
         if (!accusation || when_usec <= accusation->begin_usec)
                 return 0;
         return reports_answered(node, &member->record.id, member->record.epoch, NULL, now_usec);
+}
+
+int reports_on_lost(Node *node, const Member *member, usec_t now_usec) {
+        Accusation *accusation = accusation_find(node, &member->record.id);
+
+        if (!accusation || accusation->state != ACCUSATION_UNANSWERED)
+                return 0;
+        return accusation_judge(node, accusation, now_usec);
 }
 
 int reports_on_pong(Node *node, Session *session, usec_t now_usec) {

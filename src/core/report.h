@@ -15,7 +15,8 @@
  *          +-----------------------------------------------------------+
  *
  * An accused that never told us how many links it has counts as one with few: we know it from another seed only, and whether a second
- * reporter is registered here is chance. The profile classic believes the first report without asking.
+ * reporter is registered here is chance. One whose lease has run out needs no second reporter either. The profile classic
+ * believes the first report without asking.
  *
  * What a reporter can cause is bounded: open accusations, reports a minute, and, for the sake of third parties, how often
  * one address and one host are dialled. One whose reports turn out false is not listened to for a while.
@@ -57,7 +58,7 @@ typedef struct Reports {
 } Reports;
 
 typedef enum Outcome {
-        OUTCOME_NONE,           /* nobody knows: it left, restarted, or its lease ran out */
+        OUTCOME_NONE,           /* nobody knows: it left or restarted, or nobody else has seen it */
         OUTCOME_FALSE,
         OUTCOME_TRUE,
 } Outcome;
@@ -76,6 +77,8 @@ void reports_settle(Node *node, const NodeId *id, Outcome outcome, usec_t now_us
 int reports_answered(Node *node, const NodeId *id, uint64_t epoch, Session *session, usec_t now_usec);
 /* The same, of a renewal at that time, which may be older than the accusation. */
 int reports_on_renewal(Node *node, const Member *member, usec_t when_usec, usec_t now_usec);
+/* Its lease ran out. */
+int reports_on_lost(Node *node, const Member *member, usec_t now_usec);
 int reports_on_pong(Node *node, Session *session, usec_t now_usec);
 
 /* Of a dial-back. */

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "harness.h"
+
+#include <stdio.h>
+
+#define LINKS_KEPT 1024U
+#define SENT_KEPT 8192U
+#define NOTICES_KEPT 512U
+
+typedef enum HarnessLinkState {
+        LINK_UNUSED,
+        LINK_BEING_DIALLED,
+        LINK_IS_UP,
+        LINK_IS_GONE,
+} HarnessLinkState;
+
+typedef struct HarnessLink {
+        LinkId id;
+        HarnessLinkState state;
+        Address address;
+        bool taken;                     /* a dial that harness_dialled() has handed out */
+        bool deaf;
+} HarnessLink;
+
+typedef struct Sent {
+        LinkId link;
+        FrameBuffer *frame;             /* NULL: taken */
+} Sent;
+
+struct Harness {
+        Node *node;
+        usec_t now;
+        LinkId last_accepted;
+        HarnessLink links[LINKS_KEPT];
+        size_t n_links;
+        Sent sent[SENT_KEPT];
+        size_t sent_begin, n_sent;
+        Notice notices[NOTICES_KEPT];
+        size_t n_notices;
+        Notice notice;                  /* handed out */
+        Message message;
+        FrameBuffer *taken;
+        bool has_delivery;
+        Delivery delivery;
+        unsigned n_persisted[PERSIST_REGISTRY + 1];
+        unsigned seeds[256];            /* the number under which "seed-<n>" is being resolved */
+        size_t n_effects_max;
+};
+
+NodeId harness_id(uint8_t byte) {
+        NodeId id;
+
+        memset(id.bytes, byte, sizeof(id.bytes));
+        return id;
+}
+
+Address harness_address(uint8_t host, uint16_t port) {
+        return address_ipv4((uint8_t[]) { 10, 0, 0, host }, port);
+}
+
+Address harness_loopback(uint16_t port) {
+        return address_ipv4((uint8_t[]) { 127, 0, 0, 1 }, port);
+}
+
+NodeSettings harness_settings(Role role, Profile profile) {
+        NodeSettings settings = {
+                .role = role,
+                .network = HARNESS_NETWORK,
+                .name = "under-test",
+                .port = HARNESS_PORT,
+                .n_advertised = 1,
+                .advertised = { harness_address(250, HARNESS_PORT) },
+                .params = params_of_profile(profile),
+        };
+
+        return settings;
+}
+
+static HarnessLink *link_of(const Harness *harness, LinkId id) {
+        for (size_t i = harness->n_links; i > 0; i--)
+                if (harness->links[i - 1].id == id)
+                        return (HarnessLink *) harness->links + i - 1;
+        return NULL;
+}
+
+/* Links that are gone and that nobody will ask for give way; tests never come that far, fuzzing does. */
+static HarnessLink *link_add(Harness *harness, LinkId id, HarnessLinkState state, const Address *address) {
+        assert(!link_of(harness, id));
+
+        if (harness->n_links == LINKS_KEPT) {
+                size_t n = 0;
+
+                for (size_t i = 0; i < LINKS_KEPT; i++)
+                        if (harness->links[i].state != LINK_IS_GONE)
+                                harness->links[n++] = harness->links[i];
+                assert(n < LINKS_KEPT);
+                harness->n_links = n;
+        }
+        harness->links[harness->n_links] = (HarnessLink) { .id = id, .state = state, .address = *address };
+        return harness->links + harness->n_links++;
+}
+
+static void keep_sent(Harness *harness, LinkId link, FrameBuffer *frame) {
+        if (harness->n_sent == SENT_KEPT)
+                harness_drop_sent(harness);
+        harness->sent[harness->n_sent++] = (Sent) { link, frame_buffer_ref(frame) };
+}
+
+static void carry_out(Harness *harness, Effect *effect) {
+        HarnessLink *link = link_of(harness, effect->link);
+
+        switch (effect->type) {
+
+        case EFFECT_DIAL:
+                assert(!link_id_is_accepted(effect->link));
+                (void) link_add(harness, effect->link, LINK_BEING_DIALLED, &effect->address);
+                break;
+
+        case EFFECT_SEND: {
+                Frame frame;
+                Message *message = malloc(sizeof(*message));
+
+                assert(message);
+                assert(link && link->state == LINK_IS_UP);
+                assert(frame_decode(&frame, effect->frame->data, effect->frame->size, FRAME_SIZE_MAX) ==
+                       (ssize_t) effect->frame->size);
+                assert(message_decode(message, &frame) == 1);
+                free(message);
+                keep_sent(harness, effect->link, effect->frame);
+                if (effect->is_data && !link->deaf)
+                        (void) node_on_sent(harness->node, effect->link, effect->frame->size, harness->now);
+                if (effect->measure)
+                        (void) node_on_backlog(harness->node, effect->link, 0, harness->now);
+                break;
+        }
+
+        case EFFECT_MEASURE:
+                assert(link && link->state == LINK_IS_UP);
+                (void) node_on_backlog(harness->node, effect->link, 0, harness->now);
+                break;
+
+        case EFFECT_HANG_UP:
+                assert(link && (link->state == LINK_IS_UP || link->state == LINK_BEING_DIALLED));
+                link->state = LINK_IS_GONE;
+                break;
+
+        case EFFECT_RESOLVE: {
+                unsigned number;
+
+                if (sscanf(effect->resolve.host, "seed-%u", &number) == 1 && number < ELEMENTSOF(harness->seeds))
+                        harness->seeds[number] = effect->resolve.seed;
+                break;
+        }
+
+        case EFFECT_PERSIST:
+                harness->n_persisted[effect->persist]++;
+                break;
+
+        case EFFECT_DELIVER:
+                harness->has_delivery = true;
+                harness->delivery = effect->delivery;
+                harness->delivery.frame = NULL;
+                break;
+
+        case EFFECT_PONG:
+                break;
+
+        case EFFECT_NOTICE:
+                if (harness->n_notices < NOTICES_KEPT)
+                        harness->notices[harness->n_notices++] = effect->notice;
+                break;
+        }
+}
+
+static void settle(Harness *harness, int r) {
+        size_t n = 0;
+        Effect effect;
+
+        assert(r == 0);
+        for (; node_pop_effect(harness->node, &effect); n++) {
+                carry_out(harness, &effect);
+                effect_release(&effect);
+        }
+        harness->n_effects_max = MAX(harness->n_effects_max, n);
+}
+
+Harness *harness_new(const NodeSettings *settings, uint8_t id) {
+        NodeIdentity identity = { .id = harness_id(id), .epoch = HARNESS_EPOCH };
+        Harness *harness = calloc(1, sizeof(*harness));
+        int r;
+
+        assert(harness);
+        harness->now = HARNESS_START;
+        harness->last_accepted = 1;
+        r = node_new(&harness->node, settings, &identity, 1);
+        assert(r == 0);
+        return harness;
+}
+
+Harness *harness_free(Harness *harness) {
+        if (!harness)
+                return NULL;
+
+        harness_drop_sent(harness);
+        frame_buffer_unref(harness->taken);
+        node_free(harness->node);
+        free(harness);
+        return NULL;
+}
+
+Node *harness_node(Harness *harness) {
+        return harness->node;
+}
+
+usec_t harness_now(const Harness *harness) {
+        return harness->now;
+}
+
+void harness_start(Harness *harness) {
+        settle(harness, node_start(harness->node, harness->now));
+}
+
+void harness_stop(Harness *harness) {
+        settle(harness, node_stop(harness->node, harness->now));
+}
+
+void harness_set_seeds(Harness *harness, const uint8_t *numbers) {
+        SeedEntry entries[SEEDS_MAX];
+        size_t n = 0;
+
+        for (; numbers[n] != 0; n++) {
+                entries[n] = (SeedEntry) { .port = 5000 };
+                (void) snprintf(entries[n].host, sizeof(entries[n].host), "seed-%u", numbers[n]);
+        }
+        settle(harness, node_set_seeds(harness->node, entries, n, harness->now));
+}
+
+/* ---- time ---- */
+
+void harness_advance(Harness *harness, usec_t duration) {
+        usec_t until = usec_add(harness->now, duration), last = 0;
+        unsigned n = 0;
+
+        for (usec_t due; (due = node_deadline(harness->node)) <= until;) {
+                harness->now = MAX(harness->now, due);
+                settle(harness, node_on_deadline(harness->node, harness->now));
+
+                /* Whoever asks to be called again at once, and again, would keep a processor busy. */
+                n = harness->now == last ? n + 1 : 0;
+                last = harness->now;
+                assert(n < 1000);
+        }
+        harness->now = until;
+}
+
+void harness_sleep(Harness *harness, usec_t duration) {
+        harness->now += duration;
+        settle(harness, node_on_deadline(harness->node, harness->now));
+}
+
+/* ---- connections ---- */
+
+static Other other(uint8_t n, Role role, uint16_t port) {
+        return (Other) {
+                .id = harness_id(n),
+                .epoch = HARNESS_EPOCH,
+                .role = role,
+                .port = port,
+                .remote = harness_address(n, 40000),
+                .name = "other",
+                .n_addresses = 1,
+                .addresses = { harness_address(n, port) },
+        };
+}
+
+Other harness_peer(uint8_t n) {
+        return other(n, ROLE_PEER, 6000);
+}
+
+Other harness_seed(uint8_t n) {
+        return other(n, ROLE_SEED, 5000);
+}
+
+Record harness_record(const Other *o) {
+        Record record = {
+                .id = o->id,
+                .epoch = o->epoch,
+                .state = MEMBER_ALIVE,
+                .role = o->role,
+                .n_addresses = o->n_addresses,
+        };
+
+        (void) snprintf(record.name, sizeof(record.name), "%s", o->name);
+        memcpy(record.addresses, o->addresses, sizeof(record.addresses));
+        return record;
+}
+
+LinkId harness_accept(Harness *harness, const Address *remote) {
+        harness->last_accepted += 2;
+        (void) link_add(harness, harness->last_accepted, LINK_IS_UP, remote);
+        settle(harness, node_on_accepted(harness->node, harness->last_accepted, remote, harness->now));
+        return harness->last_accepted;
+}
+
+LinkId harness_call(Harness *harness, const Other *o) {
+        Message message = {
+                .type = MESSAGE_HELLO,
+                .hello = {
+                        .network = HARNESS_NETWORK,
+                        .version_min = 1,
+                        .version_max = 1,
+                        .id = o->id,
+                        .epoch = o->epoch,
+                        .role = o->role,
+                        .purpose = o->purpose,
+                        .port = o->port,
+                        .n_addresses = o->n_addresses,
+                },
+        };
+        LinkId link = harness_accept(harness, &o->remote);
+
+        (void) snprintf(message.hello.name, sizeof(message.hello.name), "%s", o->name);
+        memcpy(message.hello.addresses, o->addresses, sizeof(message.hello.addresses));
+        harness_send(harness, link, &message);
+        return link;
+}
+
+LinkId harness_open(Harness *harness, const Other *o) {
+        LinkId link = harness_call(harness, o);
+        const Message *answer = harness_next(harness, link);
+
+        return answer && answer->type == MESSAGE_HELLO_OK ? link : 0;
+}
+
+LinkId harness_dialled(Harness *harness, Address *ret) {
+        for (size_t i = 0; i < harness->n_links; i++) {
+                HarnessLink *link = harness->links + i;
+
+                if (link->state != LINK_BEING_DIALLED || link->taken)
+                        continue;
+                link->taken = true;
+                if (ret)
+                        *ret = link->address;
+                return link->id;
+        }
+        return 0;
+}
+
+bool harness_answer(Harness *harness, LinkId link, const Other *o, const Held *held) {
+        Message message = {
+                .type = MESSAGE_HELLO_OK,
+                .hello_ok = {
+                        .version = 1,
+                        .id = o->id,
+                        .epoch = o->epoch,
+                        .role = o->role,
+                        .port = o->port,
+                        .n_addresses = o->n_addresses,
+                        .observed = harness_address(250, 50000),
+                        .has_held = held,
+                },
+        };
+        const Message *hello;
+
+        (void) snprintf(message.hello_ok.name, sizeof(message.hello_ok.name), "%s", o->name);
+        memcpy(message.hello_ok.addresses, o->addresses, sizeof(message.hello_ok.addresses));
+        if (held)
+                message.hello_ok.held = *held;
+
+        harness_change(harness, link, LINK_CONNECTED);
+        hello = harness_next(harness, link);
+        if (!hello || hello->type != MESSAGE_HELLO)
+                return false;
+        harness_send(harness, link, &message);
+        return true;
+}
+
+void harness_change(Harness *harness, LinkId id, LinkChange change) {
+        HarnessLink *link = link_of(harness, id);
+
+        if (!link || link->state == LINK_IS_GONE)
+                return;
+        link->state = change == LINK_CONNECTED ? LINK_IS_UP : LINK_IS_GONE;
+        settle(harness, node_on_link(harness->node, id, change, harness->now));
+}
+
+bool harness_is_up(const Harness *harness, LinkId id) {
+        const HarnessLink *link = link_of(harness, id);
+
+        return link && link->state == LINK_IS_UP;
+}
+
+size_t harness_n_up(const Harness *harness) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < harness->n_links; i++)
+                n += harness->links[i].state == LINK_IS_UP;
+        return n;
+}
+
+bool harness_asked_for(Harness *harness, uint8_t number) {
+        return harness->seeds[number] != 0;
+}
+
+void harness_resolve(Harness *harness, uint8_t number, const Address *addresses, size_t n) {
+        unsigned seed = harness->seeds[number];
+
+        harness->seeds[number] = 0;
+        settle(harness, node_on_resolved(harness->node, seed, addresses, n, n == 0 ? "no such name" : NULL, harness->now));
+}
+
+/* ---- messages ---- */
+
+void harness_send(Harness *harness, LinkId link, const Message *message) {
+        FrameBuffer *frame;
+        int r;
+
+        r = message_encode(&frame, message);
+        assert(r == 0);
+        harness_send_bytes(harness, link, frame->data, frame->size);
+        frame_buffer_unref(frame);
+}
+
+void harness_send_bytes(Harness *harness, LinkId id, const uint8_t *data, size_t size) {
+        HarnessLink *link = link_of(harness, id);
+        Message *message;
+
+        if (!link || link->state != LINK_IS_UP)
+                return;
+        message = malloc(sizeof(*message));
+        assert(message);
+
+        settle(harness, node_on_received(harness->node, id, harness->now));
+        while (size > 0 && link->state == LINK_IS_UP) {
+                Frame frame;
+                ssize_t n = frame_decode(&frame, data, size, node_frame_size_max(harness->node, id));
+                int r;
+
+                if (n == 0)
+                        break;
+                if (n < 0) {
+                        settle(harness, node_on_malformed(harness->node, id, (int) n, harness->now));
+                        break;
+                }
+                r = message_decode(message, &frame);
+                if (r < 0)
+                        settle(harness, node_on_malformed(harness->node, id, r, harness->now));
+                else if (r == 0)
+                        settle(harness, node_on_unknown(harness->node, id, frame.type, harness->now));
+                else
+                        settle(harness, node_on_message(harness->node, id, message, harness->now));
+                data += n;
+                size -= (size_t) n;
+                link = link_of(harness, id);
+                assert(link);
+        }
+        free(message);
+}
+
+void harness_set_reading(Harness *harness, LinkId id, bool reading) {
+        HarnessLink *link = link_of(harness, id);
+
+        if (link)
+                link->deaf = !reading;
+}
+
+const Message *harness_next(Harness *harness, LinkId link) {
+        while (harness->sent_begin < harness->n_sent && !harness->sent[harness->sent_begin].frame)
+                harness->sent_begin++;
+        for (size_t i = harness->sent_begin; i < harness->n_sent; i++) {
+                Sent *sent = harness->sent + i;
+                Frame frame;
+
+                if (!sent->frame || sent->link != link)
+                        continue;
+                frame_buffer_unref(harness->taken);
+                harness->taken = TAKE_PTR(sent->frame);
+                (void) frame_decode(&frame, harness->taken->data, harness->taken->size, FRAME_SIZE_MAX);
+                (void) message_decode(&harness->message, &frame);
+                return &harness->message;
+        }
+        return NULL;
+}
+
+const Message *harness_find(Harness *harness, LinkId link, MessageType type) {
+        const Message *message;
+
+        while ((message = harness_next(harness, link)))
+                if (message->type == type)
+                        return message;
+        return NULL;
+}
+
+void harness_drop_sent(Harness *harness) {
+        for (size_t i = 0; i < harness->n_sent; i++)
+                frame_buffer_unref(harness->sent[i].frame);
+        harness->n_sent = harness->sent_begin = 0;
+}
+
+/* ---- what else the node wanted ---- */
+
+const Notice *harness_notice(Harness *harness, NoticeType type) {
+        for (size_t i = 0; i < harness->n_notices; i++)
+                if (harness->notices[i].type == type) {
+                        harness->notice = harness->notices[i];
+                        harness->n_notices--;
+                        memmove(harness->notices + i, harness->notices + i + 1,
+                                (harness->n_notices - i) * sizeof(*harness->notices));
+                        return &harness->notice;
+                }
+        return NULL;
+}
+
+unsigned harness_n_persisted(const Harness *harness, PersistWhat what) {
+        return harness->n_persisted[what];
+}
+
+const Delivery *harness_delivery(Harness *harness) {
+        return harness->has_delivery ? &harness->delivery : NULL;
+}
+
+size_t harness_n_effects_max(const Harness *harness) {
+        return harness->n_effects_max;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One node, and everything around it by hand: connections that come and go, what the others say, time. After each event the harness drains the
+ * effects, as a daemon does, keeps what was sent, dialled, said and persisted until it is asked for, and holds the node to what
+ * core/effect.h and core/node.h promise (assert): nothing is sent on a connection that is not there, and no number is used twice.
+ *
+ * Every frame goes through the codec in both directions. The unit tests and the fuzz targets of the core share it.
+ */
+
+#include "core/node.h"
+#include "core/peer-node.h"
+#include "core/seed-node.h"
+#include "wire/message.h"
+
+typedef struct Harness Harness;
+
+#define HARNESS_NETWORK "test"
+#define HARNESS_PORT 5000
+#define HARNESS_EPOCH 1000              /* of the node, and of all others unless they say otherwise */
+#define HARNESS_START (1000 * USEC_PER_SEC)
+
+/* An id of 16 equal bytes. */
+#define ID(byte) harness_id(byte)
+NodeId harness_id(uint8_t byte);
+/* 10.0.0.<host>:<port> and 127.0.0.1:<port>. */
+Address harness_address(uint8_t host, uint16_t port);
+Address harness_loopback(uint16_t port);
+
+NodeSettings harness_settings(Role role, Profile profile);
+
+/* A node with the id of sixteen @id; not started, so that seeds and memories can be set. */
+Harness *harness_new(const NodeSettings *settings, uint8_t id);
+Harness *harness_free(Harness *harness);
+DEFINE_CLEANUP(Harness *, harness_free)
+
+Node *harness_node(Harness *harness);
+usec_t harness_now(const Harness *harness);
+
+void harness_start(Harness *harness);
+void harness_stop(Harness *harness);
+/* Entries "seed-<n>" for a list of numbers that ends with 0, on port 5000. */
+void harness_set_seeds(Harness *harness, const uint8_t *numbers);
+
+/* ---- time ---- */
+
+/* Lets time pass, with a call at each deadline on the way. */
+void harness_advance(Harness *harness, usec_t duration);
+/* Lets time pass without a call, then makes one: the node has slept. */
+void harness_sleep(Harness *harness, usec_t duration);
+
+/* ---- connections ---- */
+
+/* What somebody says of itself in HELLO and HELLO_OK. */
+typedef struct Other {
+        NodeId id;
+        uint64_t epoch;
+        Role role;
+        Purpose purpose;
+        uint16_t port;
+        Address remote;                 /* where the node sees it */
+        const char *name;
+        size_t n_addresses;
+        Address addresses[RECORD_ADDRESSES_MAX];
+} Other;
+
+/* A peer and a seed 10.0.0.<n>, with the id of sixteen <n>, listening on 6000 and 5000. */
+Other harness_peer(uint8_t n);
+Other harness_seed(uint8_t n);
+/* What it would say of itself in REGISTER. */
+Record harness_record(const Other *other);
+
+LinkId harness_accept(Harness *harness, const Address *remote);
+/* Accepts, and sends its HELLO. */
+LinkId harness_call(Harness *harness, const Other *other);
+/* The same, and takes the HELLO_OK. 0 when another answer came. */
+LinkId harness_open(Harness *harness, const Other *other);
+/* The next dial nobody looked at: its number and address. 0: none. */
+LinkId harness_dialled(Harness *harness, Address *ret);
+/* A dial reaches @other, who answers the HELLO with a HELLO_OK, held or not. Return: true when there was a HELLO. */
+bool harness_answer(Harness *harness, LinkId link, const Other *other, const Held *held);
+void harness_change(Harness *harness, LinkId link, LinkChange change);
+/* Whether the connection is there for the node: neither hung up nor ended. */
+bool harness_is_up(const Harness *harness, LinkId link);
+/* A resolver's answer; @n addresses. */
+void harness_resolve(Harness *harness, uint8_t number, const Address *addresses, size_t n);
+/* Whether the name "seed-<number>" is being asked for, which it then is not any more. */
+bool harness_asked_for(Harness *harness, uint8_t number);
+
+/* ---- messages ---- */
+
+void harness_send(Harness *harness, LinkId link, const Message *message);
+void harness_send_bytes(Harness *harness, LinkId link, const uint8_t *data, size_t size);
+/* The other end goes on not reading: what is sent as data stays queued. */
+void harness_set_reading(Harness *harness, LinkId link, bool reading);
+
+/* The next message that the node sent on that link; NULL: none. Valid until the next call. */
+const Message *harness_next(Harness *harness, LinkId link);
+/* The next one of that type; those before it are dropped. NULL: none. */
+const Message *harness_find(Harness *harness, LinkId link, MessageType type);
+void harness_drop_sent(Harness *harness);
+
+/* ---- what else the node wanted ---- */
+
+/* The first notice of that type, taken out; NULL: none. Valid until the next call. */
+const Notice *harness_notice(Harness *harness, NoticeType type);
+unsigned harness_n_persisted(const Harness *harness, PersistWhat what);
+size_t harness_n_up(const Harness *harness);
+const Delivery *harness_delivery(Harness *harness);     /* the last one */
+size_t harness_n_effects_max(const Harness *harness);   /* of a single event */
