@@ -495,7 +495,7 @@ static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t n
                 r = suspicion_lost(node, session, now_usec);
         else if (end == END_CLOSED && session->reason == CLOSE_LEAVING)
                 r = peer_left(node, session, now_usec);
-        else if (session->reason != CLOSE_TIMEOUT) {
+        else if (end == END_CLOSED || session->reason != CLOSE_TIMEOUT) {
                 view_add(&node->peer->view, &session->id, session->addresses);
                 view_rest(&node->peer->view, session->addresses,
                           usec_add(now_usec, random_jitter(&node->random, REST_BUSY_USEC)), true);

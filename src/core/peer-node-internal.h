@@ -105,7 +105,7 @@ int registrar_leave(Node *node);
 
 /* ---- suspicion.c ---- */
 
-/* One member that we have no link to, at random: so one that died together with all its neighbours is noticed, too. */
+/* One member that we have no link to: so one that died together with all its neighbours is noticed, too. */
 int suspicion_probe(Node *node, usec_t now_usec);
 /* A link ended without CLOSE: strike one. */
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec);

@@ -8,7 +8,8 @@
 
 #include "core/peer-node-internal.h"
 
-/* More than there can be links, so that one of them has none if any member has. */
+/* Of so many random members the one that was silent for longest is asked: SWIM goes round all of them for the same reason, that
+ * none may be missed for ever. More than there can be links. */
 #define PROBE_DRAWS 32U
 
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
@@ -19,6 +20,7 @@ static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
 }
 
 int suspicion_probe(Node *node, usec_t now_usec) {
+        Member *longest = NULL;
         size_t n;
 
         timer_set(&node->timers, &node->peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
@@ -28,13 +30,15 @@ int suspicion_probe(Node *node, usec_t now_usec) {
                 Member *member = node->members.members[i];
 
                 if (member->record.state == MEMBER_ALIVE && member->record.n_addresses > 0 && member->asked_usec == 0 &&
-                    !session_of(node, &member->record.id)) {
-                        member->n_tries = 1;
-                        member->asked_usec = now_usec;
-                        return suspicion_ask(node, member, now_usec);
-                }
+                    !session_of(node, &member->record.id) && (!longest || member->heard_usec < longest->heard_usec))
+                        longest = member;
         }
-        return 0;
+        if (!longest)
+                return 0;
+
+        longest->n_tries = 1;
+        longest->asked_usec = now_usec;
+        return suspicion_ask(node, longest, now_usec);
 }
 
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {

@@ -18,7 +18,7 @@
 #include "sim.h"
 
 #define FAULTS_USEC (3 * USEC_PER_MINUTE)
-#define PEACE_USEC (10 * USEC_PER_MINUTE)       /* a lost half is found again by seeds at a renewal, by peers in 10 min +-50 % */
+#define PEACE_USEC (60 * USEC_PER_MINUTE)       /* one that died unnoticed is found when its turn comes: one member a minute */
 
 typedef enum Fault {
         FAULT_CRASH,
