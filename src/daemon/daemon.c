@@ -380,8 +380,10 @@ static int listen_failed(const Daemon *daemon, const Address *address, int error
                           "Port %u on %s is in use by another program.", daemon->port, text);
                 return EX_UNAVAILABLE;
         case EADDRNOTAVAIL:
-        case EAFNOSUPPORT:
                 log_error("Cannot listen on %s: this host has no such address. See listen.address.", text);
+                return EX_TEMPFAIL;     /* it may be on its way, by DHCP say: the service manager tries again */
+        case EAFNOSUPPORT:
+                log_error("Cannot listen on %s: this host has no addresses of that kind. See listen.address.", text);
                 return EX_UNAVAILABLE;
         case EACCES:
         case EPERM:

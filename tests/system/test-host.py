@@ -233,6 +233,19 @@ def beyond_loopback(p):
         assert p.property(6001, 'ListenAddresses') == ['10.77.0.1:6001']
 
 
+@check
+def address_to_come(p):
+        """a peer whose address is not there yet says so, and is started again until it is"""
+        p.configure('listen = { address = [ "10.77.0.9" ]; };\nsecurity = { mode = "none"; accept-plaintext = true; };\n')
+        assert p.host.run('systemctl', 'start', peer(6001), check=False).returncode != 0
+        assert 'no such address' in p.journal(peer(6001)), p.journal(peer(6001))
+        p.host.run('ip', 'address', 'add', '10.77.0.9/24', 'dev', 'eth0')
+        try:
+                eventually(lambda: p.state(peer(6001)) == 'active', 'it runs')
+        finally:
+                p.host.run('ip', 'address', 'del', '10.77.0.9/24', 'dev', 'eth0')
+
+
 # Life ---------------------------------------------------------------------------------------------------------------
 
 @check
