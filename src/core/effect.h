@@ -66,7 +66,7 @@ typedef enum NoticeType {
         NOTICE_SILENT,                  /* a linked peer does not answer: .n strikes in .duration; reported to .n_max seeds */
 
         /* Members. .id .name .address */
-        NOTICE_JOINED,                  /* .restarted: known before, with a lower epoch */
+        NOTICE_JOINED,                  /* .restarted: known before; a peer says as what: .held_state */
         NOTICE_LEFT,
         NOTICE_SUSPECT,
         NOTICE_DEAD,

@@ -72,8 +72,12 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
                 return change;
 
         type = notice_of_change(change, was, member);
-        if (type != _NOTICE_INVALID)
-                node_notice_member(node, type, member)->restarted = change == MEMBER_RESTARTED || was != _MEMBER_STATE_INVALID;
+        if (type != _NOTICE_INVALID) {
+                Notice *notice = node_notice_member(node, type, member);
+
+                notice->restarted = change == MEMBER_RESTARTED || was != _MEMBER_STATE_INVALID;
+                notice->held_state = was;
+        }
         if (change == MEMBER_GONE) {
                 member->asked_usec = 0;
                 view_remove(&node->peer->view, &record->id, NULL);
