@@ -90,6 +90,7 @@ typedef enum Outcome {
 static int spawn_one(Ctl *ctl, bool systemd, uint16_t port, json_t *started, Outcome *ret) {
         _cleanup_free_ char *log = NULL;
         json_t *facts;
+        pid_t pid = 0;          /* 0: systemd knows */
         int r;
 
         *ret = OUTCOME_SKIPPED;
@@ -103,19 +104,22 @@ static int spawn_one(Ctl *ctl, bool systemd, uint16_t port, json_t *started, Out
                 return 0;
         }
 
-        r = systemd ? spawn_unit(ctl, port) : spawn_process(ctl, port, &log);
+        r = systemd ? spawn_unit(ctl, port) : spawn_process(ctl, port, &pid, &log);
         if (r != 0)
                 return r;
 
         *ret = OUTCOME_STARTED;
-        facts = json_pack("{s:s, s:i, s:o}", "instance", instance_make(true, port).text, "port", (int) port,
-                          "log", json_text(log));
+        facts = json_pack("{s:s, s:i, s:o, s:o}", "instance", instance_make(true, port).text, "port", (int) port,
+                          "pid", pid > 0 ? json_integer(pid) : json_null(), "log", json_text(log));
         if (!facts || json_array_append_new(started, facts) < 0)
                 return -ENOMEM;
         if (ctl->json == JSON_MODE_OFF && !ctl->quiet) {
                 _cleanup_free_ char *log_text = output_text(log ?: "");
 
-                printf("started seed@%u%s%s\n", port, log ? ", its log is " : "", log_text ?: "");
+                if (pid > 0)
+                        printf("started seed@%u, process %d, its log is %s\n", port, (int) pid, log_text ?: "");
+                else
+                        printf("started seed@%u\n", port);
                 (void) fflush(stdout);
         }
         return 0;

@@ -203,7 +203,7 @@ static char *log_last_line(int fd) {
         return text_escape(data + begin, (size_t) (n - begin));
 }
 
-int spawn_process(Ctl *ctl, uint16_t port, char **ret_log) {
+int spawn_process(Ctl *ctl, uint16_t port, pid_t *ret_pid, char **ret_log) {
         _cleanup_free_ char *program = NULL, *directory = NULL, *state_dir = NULL, *log = NULL, *last_line = NULL;
         _cleanup_(fd_closep) int notify_fd = -EBADF, log_fd = -EBADF;
         char notify[sizeof(struct sockaddr_un)];
@@ -240,6 +240,7 @@ int spawn_process(Ctl *ctl, uint16_t port, char **ret_log) {
 
         r = wait_until_ready(notify_fd, pid);
         if (r >= 0) {
+                *ret_pid = pid;
                 *ret_log = TAKE_PTR(log);
                 return 0;
         }

@@ -3,6 +3,8 @@
 
 /* The two ways to start a seed: as a unit of systemd, or, on a machine without it, as a process of its own. */
 
+#include <sys/types.h>
+
 #include "p2pctl/ctl.h"
 
 /* True when systemd manages the host that the options name. */
@@ -14,4 +16,4 @@ int spawn_unit(Ctl *ctl, uint16_t port);
 
 /* Starts the program itself in the background and waits until it says that it accepts connections. Its output goes to
  * *@ret_log, the caller's. Return: as above. */
-int spawn_process(Ctl *ctl, uint16_t port, char **ret_log);
+int spawn_process(Ctl *ctl, uint16_t port, pid_t *ret_pid, char **ret_log);
