@@ -66,14 +66,14 @@ typedef enum NoticeType {
         NOTICE_SILENT,                  /* a linked peer does not answer: .n strikes in .duration; reported to .n_max seeds */
 
         /* Members. .id .name .address */
-        NOTICE_JOINED,                  /* .restarted: known before; a peer says as what: .held_state */
+        NOTICE_JOINED,                  /* .restarted: not for the first time; .known: it was alive or suspect before */
         NOTICE_LEFT,
         NOTICE_SUSPECT,
         NOTICE_DEAD,
         NOTICE_ALIVE,                   /* was suspect or dead and is not */
 
         /* Seed. .id .name .address; .n live records after it */
-        NOTICE_REGISTERED,
+        NOTICE_REGISTERED,              /* .restarted .known: as NOTICE_JOINED */
         NOTICE_EXPIRED,                 /* its lease ran out: lost */
         NOTICE_REPORTED_DEAD,           /* reported by .n_max peers, and does not answer: dead */
         NOTICE_REPORT_FALSE,            /* reported by .other_name, but answers */
@@ -104,7 +104,7 @@ typedef struct Notice {
         NodeState state;
         MemberState held_state;
         CloseReason reason;
-        bool incoming, by_us, restarted;
+        bool incoming, by_us, restarted, known;
         unsigned n, n_max, total;
         uint64_t epoch;
         usec_t duration;

@@ -76,7 +76,7 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
                 Notice *notice = node_notice_member(node, type, member);
 
                 notice->restarted = change == MEMBER_RESTARTED || was != _MEMBER_STATE_INVALID;
-                notice->held_state = was;
+                notice->known = was == MEMBER_ALIVE || was == MEMBER_SUSPECT;
         }
         if (change == MEMBER_GONE) {
                 member->asked_usec = 0;

@@ -210,11 +210,12 @@ static int registry_heard(Node *node, Session *session, Member *member, unsigned
         return reports_answered(node, &session->id, session->epoch, session, now_usec);
 }
 
-static void notice_registered(Node *node, const Member *member, bool restarted) {
+static void notice_registered(Node *node, const Member *member, MemberChange change) {
         Notice *notice = node_notice_member(node, NOTICE_REGISTERED, member);
 
         notice->n = (unsigned) node->members.n_live;
-        notice->restarted = restarted;
+        notice->restarted = change == MEMBER_RESTARTED;
+        notice->known = change != MEMBER_ADDED && change != MEMBER_REVIVED;
 }
 
 int registry_on_register(Node *node, Session *session, const RegisterMessage *message, usec_t now_usec) {
@@ -260,7 +261,7 @@ int registry_on_register(Node *node, Session *session, const RegisterMessage *me
                         mesh_changed(node, member, now_usec);
                 }
                 if (is_new)
-                        notice_registered(node, member, change == MEMBER_RESTARTED);
+                        notice_registered(node, member, change);
                 session_set_timer(node, session, usec_add(now_usec, node->settings.params.lease_usec));
         }
 
