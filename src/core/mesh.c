@@ -168,7 +168,7 @@ int mesh_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
                 session->seed = NULL;
                 return mesh_take(node, slot, other, now_usec);
         }
-        if (session->meshed && !other)
+        if (session->meshed && !other && session->reason != CLOSE_SUPERSEDED)
                 notice_seed(node, NOTICE_SEED_UNLINKED, session, slot);
         if (!slot)
                 return 0;
@@ -198,6 +198,8 @@ int mesh_on_session_timer(Node *node, Session *session, usec_t now_usec) {
                 return 0;
         }
         session_set_timer(node, session, MIN(usec_add(now_usec, MESH_DIGEST_USEC), silent_usec));
+        if (session->seed)
+                session->seed->backoff_usec = 0;        /* it has lasted: when it ends, the next attempt is a first one */
         return session->n_queued <= node->settings.params.queue_max ? sync_send_digest(node, session) : 0;
 }
 
@@ -408,6 +410,7 @@ static void session_owe(Session *session, const uint8_t mask[static SYNC_BUCKETS
 
 int mesh_on_digest(Node *node, Session *session, const SyncDigestMessage *message, usec_t now_usec) {
         uint8_t mask[SYNC_BUCKETS / 8];
+        int r;
 
         if (session->digests.burst == 0)
                 session->digests = (RateLimit) { .interval_usec = DIGESTS_USEC, .burst = DIGESTS_BURST };
@@ -415,9 +418,13 @@ int mesh_on_digest(Node *node, Session *session, const SyncDigestMessage *messag
                 return 0;
 
         session_owe(session, mask);
-        if (session->n_queued == 0)
-                return mesh_pay(node, session, session->meshed ? mask : NULL, now_usec);
-        mesh_arm(node, now_usec);
+        if (session->n_queued == 0) {
+                r = mesh_pay(node, session, session->meshed ? mask : NULL, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        if (session->owing)
+                mesh_arm(node, now_usec);
         return 0;
 }
 
@@ -425,7 +432,7 @@ static void notice_synced(Node *node, NoticeType type, const Member *member, boo
         Notice *notice = node_notice_member(node, type, member);
 
         notice->n = (unsigned) node->members.n_live;
-        notice->restarted = restarted;
+        notice->restarted = notice->known = restarted;
 }
 
 static int mesh_on_living(Node *node, const Record *record, usec_t when_usec, usec_t now_usec) {

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/effect-queue.h"
+
+#include "unit.h"
+
+static void test_effects_come_out_as_they_went_in(void **state) {
+        EffectQueue queue;
+        Effect effect;
+
+        assert_int_equal(effect_queue_init(&queue, 8), 0);
+        assert_false(effect_queue_pop(&queue, &effect));
+        for (unsigned round = 0; round < 10; round++) {
+                for (LinkId i = 1; i <= 8; i++)
+                        effect_queue_push(&queue, EFFECT_DIAL)->link = i;
+                for (LinkId i = 1; i <= 8; i++) {
+                        assert_true(effect_queue_pop(&queue, &effect));
+                        assert_int_equal(effect.type, EFFECT_DIAL);
+                        assert_int_equal(effect.link, i);
+                }
+                assert_false(effect_queue_pop(&queue, &effect));
+        }
+        effect_queue_done(&queue);
+}
+
+static void test_a_new_effect_is_empty(void **state) {
+        EffectQueue queue;
+        Effect effect;
+
+        assert_int_equal(effect_queue_init(&queue, 1), 0);
+        memset(&effect_queue_push(&queue, EFFECT_NOTICE)->notice, 0xff, sizeof(Notice));
+        assert_true(effect_queue_pop(&queue, &effect));
+        effect_queue_push(&queue, EFFECT_NOTICE);
+        assert_true(effect_queue_pop(&queue, &effect));
+        assert_int_equal(effect.notice.name[0], 0);
+        assert_int_equal(effect.notice.n, 0);
+        effect_queue_done(&queue);
+}
+
+static void test_what_is_left_is_released_with_the_queue(void **state) {
+        FrameBuffer *frame = frame_buffer_new(10);
+        EffectQueue queue;
+        Effect effect;
+
+        assert_non_null(frame);
+        assert_int_equal(effect_queue_init(&queue, 4), 0);
+        effect_queue_push(&queue, EFFECT_SEND)->frame = frame_buffer_ref(frame);
+        effect_queue_push(&queue, EFFECT_DELIVER)->delivery.frame = frame_buffer_ref(frame);
+        effect_queue_push(&queue, EFFECT_SEND)->frame = frame_buffer_ref(frame);
+        assert_int_equal(frame->n_ref, 4);
+
+        assert_true(effect_queue_pop(&queue, &effect));
+        effect_release(&effect);
+        assert_int_equal(frame->n_ref, 3);
+        effect_queue_done(&queue);
+        assert_int_equal(frame->n_ref, 1);
+        frame_buffer_unref(frame);
+}
+
+static void test_states_have_names(void **state) {
+        assert_string_equal(node_state_to_string(NODE_STARTING), "starting");
+        assert_string_equal(node_state_to_string(NODE_ONLINE), "online");
+        assert_string_equal(node_state_to_string(NODE_ISOLATED), "isolated");
+        assert_string_equal(node_state_to_string(NODE_STOPPING), "stopping");
+        assert_null(node_state_to_string(_NODE_STATE_MAX));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_effects_come_out_as_they_went_in),
+                cmocka_unit_test(test_a_new_effect_is_empty),
+                cmocka_unit_test(test_what_is_left_is_released_with_the_queue),
+                cmocka_unit_test(test_states_have_names),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
