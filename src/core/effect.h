@@ -63,7 +63,7 @@ typedef enum NoticeType {
         NOTICE_LINKED,
         NOTICE_UNLINKED,                /* .reason, .by_us, .detail */
         NOTICE_BUSY,                    /* a peer refuses more links */
-        NOTICE_SILENT,                  /* a linked peer does not answer: .n strikes in .duration; reported to .n_max seeds */
+        NOTICE_SILENT,                  /* a peer is accused: .evidence, .n strikes in .duration; reported to .n_max seeds */
 
         /* Members. .id .name .address */
         NOTICE_JOINED,                  /* .restarted: not for the first time; .known: it was alive or suspect before */
@@ -82,6 +82,12 @@ typedef enum NoticeType {
         NOTICE_SEED_UNLINKED,
         _NOTICE_INVALID = -22,          /* -EINVAL */
 } NoticeType;
+
+typedef enum Evidence {
+        EVIDENCE_SILENT,        /* no answer to any of the strikes */
+        EVIDENCE_REFUSED,       /* nobody listens any more where it answered before */
+        EVIDENCE_OTHER_ID,      /* somebody else answers there */
+} Evidence;
 
 typedef enum NodeState {
         NODE_STARTING,
@@ -102,6 +108,7 @@ typedef struct Notice {
         char seed[SEED_TEXT_MAX];
         char detail[DETAIL_MAX + 1];    /* from a remote, or our own words; not escaped */
         NodeState state;
+        Evidence evidence;
         MemberState held_state;
         CloseReason reason;
         bool incoming, by_us, restarted, known;

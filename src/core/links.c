@@ -19,6 +19,7 @@
 #define REST_BUSY_USEC (10 * USEC_PER_SEC)
 #define REST_FAILED_USEC (30 * USEC_PER_SEC)
 #define ISOLATED_RETRY_USEC (5 * USEC_PER_SEC)
+#define LOST_DRAWS 8U
 #define ANSWER_USEC (5 * USEC_PER_SEC)          /* for ACCEPT or BUSY */
 
 /* ---- counting ---- */
@@ -204,15 +205,23 @@ int links_fill(Node *node, usec_t now_usec) {
         return 0;
 }
 
+/* Whom we hold alive is in our part of the network; the others may be the part that we lost. */
+static bool lost_is_worth_a_dial(const Node *node, const Candidate *lost) {
+        const Member *member = member_table_find(&node->members, &lost->id);
+
+        return !candidate_is_useless(node, lost) &&
+               (links_n(node) == 0 || !member || member->record.state != MEMBER_ALIVE);
+}
+
 int links_retry_lost(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
         Candidate lost;
 
         timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
-        if (!view_draw_lost(&peer->view, &lost) || candidate_is_useless(node, &lost))
-                return 0;
-        /* With a high priority only if we are alone: this is to find parts of the network that we lost, not to crowd them. */
-        return links_dial(node, &lost.id, &lost.address, links_n(node) == 0 ? PRIORITY_HIGH : PRIORITY_LOW, now_usec);
+        for (unsigned i = 0; i < LOST_DRAWS && view_draw_lost(&peer->view, &lost); i++)
+                if (lost_is_worth_a_dial(node, &lost))
+                        return links_dial(node, &lost.id, &lost.address, PRIORITY_MERGE, now_usec);
+        return 0;
 }
 
 int links_opened(Node *node, Session *session, usec_t now_usec) {
@@ -512,7 +521,7 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
         case END_REFUSED:
                 if (member && member->record.state == MEMBER_ALIVE && address_equal(&member->reached, &session->remote) &&
                     !session_of(node, &session->subject))
-                        return suspicion_accuse(node, member, 1, 0, now_usec);
+                        return suspicion_accuse(node, member, EVIDENCE_REFUSED, 1, 0, now_usec);
                 break;
 
         case END_WRONG_ID:
@@ -523,7 +532,7 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
                 member_remove_address(member, &session->remote);
                 if (member->record.n_addresses > 0)
                         return 0;
-                return suspicion_accuse(node, member, 1, 0, now_usec);  /* it is nowhere any more */
+                return suspicion_accuse(node, member, EVIDENCE_OTHER_ID, 1, 0, now_usec);
 
         case END_CLOSED:
                 if (session->state == SESSION_OPEN && session->reason == CLOSE_LEAVING)

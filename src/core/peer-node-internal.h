@@ -110,7 +110,8 @@ int suspicion_probe(Node *node, usec_t now_usec);
 /* A link ended without CLOSE: strike one. */
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec);
 /* A link used up its strikes, or nobody listens any more where the member answered before. */
-int suspicion_accuse(Node *node, Member *member, unsigned n_strikes, usec_t duration_usec, usec_t now_usec);
+int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
+                     usec_t now_usec);
 int suspicion_opened(Node *node, Session *session, usec_t now_usec);
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
 

@@ -267,7 +267,7 @@ static int peer_on_silent(Node *node, Session *session, usec_t now_usec) {
         member = member_table_find(&node->members, &id);
         if (!member || session_of(node, &id))
                 return 0;
-        return suspicion_accuse(node, member, n_strikes, duration_usec, now_usec);
+        return suspicion_accuse(node, member, EVIDENCE_SILENT, n_strikes, duration_usec, now_usec);
 }
 
 static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {

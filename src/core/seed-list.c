@@ -40,12 +40,12 @@ static void slot_set_state(SeedSlot *slot, SeedState state, usec_t now_usec) {
         slot->state = state;
 }
 
-static int slot_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
+static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) {
         slot->backoff_usec = slot->backoff_usec == 0 ? BACKOFF_MIN_USEC : MIN(2 * slot->backoff_usec, BACKOFF_MAX_USEC);
         slot_set_state(slot, SEED_UNREACHABLE, now_usec);
         timer_set(&node->timers, &slot->timer, usec_add(now_usec, random_jitter(&node->random, slot->backoff_usec)));
 
-        if (!slot->said) {
+        if (!slot->said && !quiet) {
                 Notice *notice = node_notice(node, NOTICE_SEED_UNREACHABLE);
 
                 seed_slot_text(slot, notice->seed);
@@ -60,7 +60,7 @@ static int slot_dial_next(Node *node, SeedSlot *slot, usec_t now_usec) {
         int r;
 
         if (slot->next_address >= slot->n_addresses)
-                return slot_failed(node, slot, now_usec);
+                return slot_failed(node, slot, false, now_usec);
 
         slot->address = slot->addresses[slot->next_address++];
         slot_set_state(slot, SEED_CONNECTING, now_usec);
@@ -146,6 +146,8 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
 
 int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec) {
         bool was_registered = slot->state == SEED_REGISTERED;
+        /* The one that replaces it is about to open: this end may come first, on a connection of its own. */
+        bool quiet = end == END_CLOSED && slot->session->reason == CLOSE_SUPERSEDED;
 
         slot_explain(slot, slot->session, end);
         slot->session = NULL;
@@ -158,7 +160,7 @@ int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec)
         if (was_registered && usec_sub(now_usec, slot->since_usec) > BACKOFF_MAX_USEC)
                 slot->backoff_usec = 0;
         if (was_registered)
-                return slot_failed(node, slot, now_usec);
+                return slot_failed(node, slot, quiet, now_usec);
         return slot_dial_next(node, slot, now_usec);
 }
 

@@ -54,7 +54,8 @@ int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
         return suspicion_ask(node, member, now_usec);
 }
 
-int suspicion_accuse(Node *node, Member *member, unsigned n_strikes, usec_t duration_usec, usec_t now_usec) {
+int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
+                     usec_t now_usec) {
         const Record *record = &member->record;
         Notice *notice;
         int n;
@@ -72,6 +73,7 @@ int suspicion_accuse(Node *node, Member *member, unsigned n_strikes, usec_t dura
         notice->n = n_strikes;
         notice->n_max = (unsigned) n;
         notice->duration = duration_usec;
+        notice->evidence = evidence;
         node_notice_member(node, NOTICE_SUSPECT, member);
 
         view_remove(&node->peer->view, &record->id, NULL);
@@ -108,15 +110,17 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
         switch (end) {
 
         case END_REFUSED:
+                return suspicion_accuse(node, member, EVIDENCE_REFUSED, member->n_tries, duration_usec, now_usec);
+
         case END_WRONG_ID:
-                return suspicion_accuse(node, member, member->n_tries, duration_usec, now_usec);
+                return suspicion_accuse(node, member, EVIDENCE_OTHER_ID, member->n_tries, duration_usec, now_usec);
 
         case END_UNREACHABLE:
         case END_LOST:
         case END_CLOSED:
                 if (++member->n_tries <= node->settings.params.liveness_strikes)
                         return suspicion_ask(node, member, now_usec);
-                return suspicion_accuse(node, member, member->n_tries - 1, duration_usec, now_usec);
+                return suspicion_accuse(node, member, EVIDENCE_SILENT, member->n_tries - 1, duration_usec, now_usec);
 
         case END_BY_US:
                 break;

@@ -161,13 +161,26 @@ static void log_session(const Words *w) {
 static void log_silent(const Words *w) {
         const Notice *n = w->notice;
 
-        if (n->n > 0)
+        switch (n->evidence) {
+
+        case EVIDENCE_SILENT:
                 words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT,
                           "%s does not answer: %u liveness request%s missed in %s; reported to %u seed%s.", w->name, n->n,
                           plural(n->n), DURATION_TEXT(n->duration), n->n_max, plural(n->n_max));
-        else
-                words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT, "%s is gone without a goodbye: %s; reported to %u seed%s.",
-                          w->name, w->detail, n->n_max, plural(n->n_max));
+                return;
+
+        case EVIDENCE_REFUSED:
+                words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT,
+                          "%s is gone without a goodbye: nobody listens at %s any more; reported to %u seed%s.", w->name,
+                          w->address, n->n_max, plural(n->n_max));
+                return;
+
+        case EVIDENCE_OTHER_ID:
+                words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT,
+                          "%s is gone without a goodbye: another node answers at %s; reported to %u seed%s.", w->name,
+                          w->address, n->n_max, plural(n->n_max));
+                return;
+        }
 }
 
 static void log_words(const Words *w) {
