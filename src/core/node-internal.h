@@ -5,7 +5,8 @@
  * What the files of the core share and nobody else sees: the node, its sessions, and the table by which a role
  * (peer-node.c, seed-node.c) takes part in their life.
  *
- *      session.c       connections, handshake, two sessions with one id, one id at two addresses
+ *      session.c       connections: calling, being called, sending, ending
+ *      handshake.c     HELLO, two sessions with one id, one id at two addresses
  *      liveness.c      liveness requests on links
  *      seed-list.c     the configured seeds: names, attempts, sessions
  *      node.c          the facade: events in, timers, who we are and what is held of us
@@ -287,6 +288,25 @@ void session_free_all(Node *node);
 static inline void session_set_timer(Node *node, Session *session, usec_t when_usec) {
         timer_set(&node->timers, &session->timer, when_usec);
 }
+
+/* Between session.c and handshake.c */
+void session_enter(Node *node, Session *session, SessionState state, usec_t until_usec, usec_t now_usec);
+void session_handshake_done(Node *node, Session *session);
+void session_uncurrent(Node *node, Session *session);   /* another one is in use with that node */
+void session_hang_up(Node *node, LinkId link, bool flush);
+int session_send_close(Node *node, Session *session, CloseReason reason, const char *detail);
+/* The connection is gone, or its hanging up has been asked for: tells the role, and frees the session. */
+int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+
+/* ---- handshake.c ---- */
+
+int session_send_hello(Node *node, Session *session);
+int session_on_hello(Node *node, Session *session, const HelloMessage *hello, usec_t now_usec);
+int session_on_hello_ok(Node *node, Session *session, const HelloOkMessage *ok, usec_t now_usec);
+/* The known holder of an id has been asked: @clone when it lives, and is not the one that called. */
+int session_checked(Node *node, Session *check, bool clone, usec_t now_usec);
+/* Sends HELLO_OK: the caller is who it says. */
+int session_open_accepted(Node *node, Session *session, usec_t now_usec);
 
 /* ---- liveness.c ---- */
 
