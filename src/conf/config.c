@@ -88,7 +88,7 @@ static const ConfigItem config_items[] = {
         { "gossip.count",               config_parse_unsigned,  FIELD(params.hello_count),            0,  1000000 },
         { "gossip.log-level",           config_parse_log_level, FIELD(gossip_log_level),              1,  64      },
 
-        { "members.max",                config_parse_unsigned,  FIELD(params.members_max),            0,  1000000 },
+        { "members.max",                config_parse_unsigned,  FIELD(params.members_max),            64, 1000000 },
 
         { "store.size-mib",             config_parse_mib,       FIELD(store_size_max),                1,  1024    },
         { "store.age-s",                config_parse_sec,       FIELD(store_age_usec),                10, 86400   },

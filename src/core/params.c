@@ -30,7 +30,7 @@ static const Params params_lan = {
         .hello_count = 10,
 
         .members_max = 10000,
-        .origins_max = 1024,
+        .origins_max = 16384,
         .intervals_max = 1024,
         .queue_max = 1024 * 1024,
         .connections_max = 256,

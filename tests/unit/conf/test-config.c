@@ -178,14 +178,14 @@ static void test_seed_has_the_bounds_of_a_seed(void **state) {
         config_free(config);
 
         tree_write(tree, "etc/p2pnet.conf",
-                   "limits = { connections = 100; records = 200; }; members = { max = 0; };");
+                   "limits = { connections = 100; records = 200; }; members = { max = 64; };");
         config = load(tree, "seed@5000");
         assert_int_equal(config->params.connections_max, 100);
         assert_int_equal(config->params.members_max, 200);
         config_free(config);
         config = load(tree, "peer@6001");
         assert_int_equal(config->params.connections_max, 100);
-        assert_int_equal(config->params.members_max, 0);
+        assert_int_equal(config->params.members_max, 64);
         config_free(config);
 }
 
