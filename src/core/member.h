@@ -66,8 +66,8 @@ typedef enum MemberChange {
  * member_table_merge() - take over a record if it says more than what is held
  * @ret:        the member, also when nothing changed; NULL when there was no room for a new one
  *
- * A full table makes room by forgetting the longest gone member; when all are alive, a new record is refused (-ENOSPC). Addresses of an equal
- * record are added to those held, as different seeds see different ones.
+ * A full table makes room by forgetting the longest gone member; when all are alive, a new record is refused (-ENOSPC). Addresses
+ * of an equal record are added to those held, as different seeds see different ones.
  *
  * Return: a MemberChange, -ENOSPC, -ENOMEM.
  */

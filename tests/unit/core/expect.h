@@ -77,6 +77,22 @@ static inline LinkId register_peer(Harness *harness, uint8_t n, uint16_t n_links
         return link;
 }
 
+/* One of more peers than there are bytes: registers, and goes without a word. */
+static inline void register_one_of_many(Harness *harness, unsigned i) {
+        Other other = harness_peer((uint8_t) (1 + i % 200));
+        Record record;
+        LinkId link;
+
+        other.id.bytes[1] = (uint8_t) (i / 200);
+        record = harness_record(&other);
+        link = harness_open(harness, &other);
+        assert_int_not_equal(link, 0);
+        send_register(harness, link, &record, 4);
+        expect(harness, link, MESSAGE_REGISTER_OK);
+        harness_change(harness, link, LINK_CLOSED);
+        harness_drop_sent(harness);
+}
+
 /* How the node holds a member; fails when it does not know it. */
 static inline MemberInfo member_of(Harness *harness, uint8_t n) {
         NodeId id = ID(n);

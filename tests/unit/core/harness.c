@@ -213,6 +213,10 @@ Node *harness_node(Harness *harness) {
         return harness->node;
 }
 
+void harness_settle(Harness *harness) {
+        settle(harness, 0);
+}
+
 usec_t harness_now(const Harness *harness) {
         return harness->now;
 }
@@ -391,12 +395,20 @@ bool harness_is_up(const Harness *harness, LinkId id) {
         return link && link->state == LINK_IS_UP;
 }
 
-size_t harness_n_up(const Harness *harness) {
+static size_t n_links_in(const Harness *harness, HarnessLinkState state) {
         size_t n = 0;
 
         for (size_t i = 0; i < harness->n_links; i++)
-                n += harness->links[i].state == LINK_IS_UP;
+                n += harness->links[i].state == state;
         return n;
+}
+
+size_t harness_n_up(const Harness *harness) {
+        return n_links_in(harness, LINK_IS_UP);
+}
+
+size_t harness_n_dialling(const Harness *harness) {
+        return n_links_in(harness, LINK_BEING_DIALLED);
 }
 
 bool harness_asked_for(Harness *harness, uint8_t number) {

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * One node, and everything around it by hand: connections that come and go, what the others say, time. After each event the harness drains the
- * effects, as a daemon does, keeps what was sent, dialled, said and persisted until it is asked for, and holds the node to what
- * core/effect.h and core/node.h promise (assert): nothing is sent on a connection that is not there, and no number is used twice.
+ * One node, and everything around it by hand: connections that come and go, what the others say, time. After each event the
+ * harness drains the effects, as a daemon does, keeps what was sent, dialled, said and persisted until it is asked for, and holds
+ * the node to what core/effect.h and core/node.h promise (assert): nothing is sent on a connection that is not there, and
+ * no number is used twice.
  *
  * Every frame goes through the codec in both directions. The unit tests and the fuzz targets of the core share it.
  */
@@ -35,7 +36,9 @@ Harness *harness_new(const NodeSettings *settings, uint8_t id);
 Harness *harness_free(Harness *harness);
 DEFINE_CLEANUP(Harness *, harness_free)
 
+/* For calls that the harness has no function for: harness_settle() drains what they asked for. */
 Node *harness_node(Harness *harness);
+void harness_settle(Harness *harness);
 usec_t harness_now(const Harness *harness);
 
 void harness_start(Harness *harness);
@@ -107,5 +110,6 @@ void harness_drop_sent(Harness *harness);
 const Notice *harness_notice(Harness *harness, NoticeType type);
 unsigned harness_n_persisted(const Harness *harness, PersistWhat what);
 size_t harness_n_up(const Harness *harness);
+size_t harness_n_dialling(const Harness *harness);
 const Delivery *harness_delivery(Harness *harness);     /* the last one */
 size_t harness_n_effects_max(const Harness *harness);   /* of a single event */

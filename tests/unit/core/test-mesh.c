@@ -391,6 +391,111 @@ static void test_a_push_to_many_is_split(void **state) {
         assert_int_equal(n, 100);
 }
 
+static void test_more_than_a_push_takes_follow_in_the_next(void **state) {
+        Harness *h = *state;
+        LinkId link;
+        const Message *pushed;
+        size_t n = 0, n_renewals = 0;
+
+        for (unsigned i = 0; i < MESH_PUSH_MAX + 10; i++)
+                register_one_of_many(h, i);
+        link = link_seed(h, 200);
+        for (unsigned i = 0; i < MESH_PUSH_MAX + 10; i++) {
+                Other other = harness_peer((uint8_t) (1 + i % 200));
+                LinkId peer;
+
+                other.id.bytes[1] = (uint8_t) (i / 200);
+                peer = harness_open(h, &other);
+                send_refute(h, peer, &other, HARNESS_EPOCH, 1);
+                harness_change(h, peer, LINK_CLOSED);
+        }
+
+        harness_drop_sent(h);
+        harness_advance(h, MESH_PUSH_USEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n += pushed->sync_records.n_records;
+        assert_int_equal(n, MESH_PUSH_MAX);
+        harness_advance(h, MESH_PUSH_USEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n += pushed->sync_records.n_records;
+        assert_int_equal(n, MESH_PUSH_MAX + 10);
+
+        /* Registering with what is held already is a renewal. */
+        for (unsigned i = 0; i < MESSAGE_RENEWALS_MAX + 1; i++)
+                register_one_of_many(h, i);
+        harness_advance(h, 10 * SEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n_renewals += pushed->sync_records.n_renewals;
+        assert_int_equal(n_renewals, MESSAGE_RENEWALS_MAX + 1);
+}
+
+static void test_a_digest_follows_the_push_that_it_counts(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        const Message *sent;
+
+        /* With a change just before whatever time the digest is due at. */
+        for (unsigned i = 0; i < 400; i++) {
+                bool pushed = false;
+
+                register_one_of_many(h, i);
+                harness_advance(h, MESH_PUSH_USEC / 2);
+                while ((sent = harness_next(h, link))) {
+                        pushed = pushed || sent->type == MESSAGE_SYNC_RECORDS;
+                        if (sent->type == MESSAGE_SYNC_DIGEST)
+                                assert_true(pushed);
+                }
+                if (i % 50 == 0)
+                        send_digest(h, link, (uint8_t[]) { 0 });
+                harness_drop_sent(h);
+        }
+}
+
+/* Everything that can be due, in one call that comes late: the queue of effects has room for it. */
+static void test_the_worst_event_fits(void **state) {
+        NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = harness_new(&settings, 0x80);
+        uint8_t numbers[SEEDS_MAX + 1] = {};
+
+        for (uint8_t n = 0; n < SEEDS_MAX; n++)
+                numbers[n] = (uint8_t) (130 + n);
+        harness_set_seeds(h, numbers);
+        harness_start(h);
+        for (uint8_t n = 0; n < SEEDS_MAX; n++)
+                link_seed(h, numbers[n]);
+        for (unsigned i = 0; i < MESH_UNLISTED_MAX; i++) {
+                Other seed = harness_seed((uint8_t) (1 + i));
+
+                assert_int_not_equal(harness_open(h, &seed), 0);
+        }
+        assert_int_equal(node_n_registered(harness_node(h)), SEEDS_MAX);
+
+        for (unsigned i = 0; i < 3000; i++)
+                register_one_of_many(h, i);
+        for (uint8_t n = 20; n < 120; n++) {
+                LinkId link = register_peer(h, n, 4);
+
+                send_digest(h, link, (uint8_t[]) { 0 });
+        }
+        for (unsigned i = 0; i < 30; i++)
+                harness_sleep(h, 4 * SEC);
+        assert_in_range(harness_n_effects_max(h), 500, 2048);
+}
+
+static void test_a_peer_that_renews_elsewhere_and_is_silent_here_is_closed(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), peer = register_peer(h, 1, 4);
+
+        for (unsigned i = 0; i < 9; i++) {
+                harness_advance(h, 10 * SEC - 1);
+                send_renewal(h, link, 1, HARNESS_EPOCH, 0);
+        }
+        assert_true(harness_is_up(h, peer));
+        harness_advance(h, SEC);
+        assert_non_null(harness_find(h, peer, MESSAGE_CLOSE));
+        assert_true(is_listed(h, 1));
+}
+
 /* ---- comparing ---- */
 
 static void test_a_digest_that_differs_is_answered_with_records_and_a_question(void **state) {
@@ -742,6 +847,7 @@ static void test_a_full_directory_refuses_synced_ones(void **state) {
 
         settings.params.members_max = 1;
         assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
         send_record(h, link, 1, MEMBER_ALIVE, 0);
         send_record(h, link, 2, MEMBER_ALIVE, 0);
         assert_int_equal(node_n_members(harness_node(h)), 1);
@@ -771,6 +877,10 @@ int main(void) {
                 TEST(test_renewals_are_pushed_every_10_seconds),
                 TEST(test_loopback_peers_are_not_sent_to_other_hosts),
                 TEST(test_a_push_to_many_is_split),
+                TEST(test_more_than_a_push_takes_follow_in_the_next),
+                TEST(test_a_digest_follows_the_push_that_it_counts),
+                cmocka_unit_test(test_the_worst_event_fits),
+                TEST(test_a_peer_that_renews_elsewhere_and_is_silent_here_is_closed),
                 TEST(test_a_digest_that_differs_is_answered_with_records_and_a_question),
                 TEST(test_a_question_is_answered_without_one),
                 TEST(test_a_peers_digest_is_answered_without_a_question),

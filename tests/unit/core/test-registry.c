@@ -292,6 +292,19 @@ static void test_a_renewal_with_a_higher_incarnation_is_believed(void **state) {
         assert_int_equal(member_of(h, 1).record->incarnation, 5);
 }
 
+static void test_a_renewal_with_a_higher_incarnation_revives(void **state) {
+        Harness *h = *state;
+        LinkId link = register_peer(h, 1, 4);
+        Message leave;
+
+        message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH);
+        harness_send(h, link, &leave);
+        send_renew(h, link, HARNESS_EPOCH, 1, 4);
+        assert_int_equal(expect(h, link, MESSAGE_RENEW_OK)->renew_ok.held.state, MEMBER_ALIVE);
+        assert_true(is_listed(h, 1));
+        assert_non_null(harness_notice(h, NOTICE_ALIVE));
+}
+
 static void test_a_lost_one_is_forgotten_after_a_day(void **state) {
         Harness *h = *state;
         LinkId link = register_peer(h, 1, 4);
@@ -488,6 +501,7 @@ static void test_a_full_directory_refuses(void **state) {
 
         settings.params.members_max = 2;
         assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
         link = register_peer(h, 1, 4);
         register_peer(h, 2, 4);
 
@@ -648,6 +662,7 @@ int main(void) {
                 TEST(test_a_renewal_brings_a_lost_one_back),
                 TEST(test_registering_brings_a_lost_one_back),
                 TEST(test_a_renewal_with_a_higher_incarnation_is_believed),
+                TEST(test_a_renewal_with_a_higher_incarnation_revives),
                 TEST(test_a_lost_one_is_forgotten_after_a_day),
                 TEST(test_leaving_takes_effect_at_once),
                 TEST(test_a_tombstone_lasts_a_day),

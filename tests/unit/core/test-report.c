@@ -4,6 +4,8 @@
 
 #include "expect.h"
 
+#define SEC USEC_PER_SEC
+
 /* Peers 1 to 9 are registered with four links each; 1 is usually the one that stands accused, and the others report. */
 static LinkId links[10];
 
@@ -536,6 +538,43 @@ static void test_one_reporter_is_heard_32_times_a_minute(void **state) {
         assert_int_equal(reports_n_accusations(harness_node(h)), 1);
 }
 
+static void test_reporters_are_forgotten_when_there_are_too_many(void **state) {
+        Harness *h = *state;
+
+        for (unsigned i = 0; i < REPORTERS_MAX + 20; i++) {
+                Other other = harness_peer((uint8_t) (20 + i % 200));
+                Record record;
+                LinkId link;
+
+                other.id.bytes[1] = (uint8_t) (i / 200);
+                record = harness_record(&other);
+                link = harness_open(h, &other);
+                send_register(h, link, &record, 4);
+                send_report(h, link, 1);
+                send_renew(h, links[1], HARNESS_EPOCH, 0, 4);
+                harness_change(h, link, LINK_CLOSED);
+                harness_drop_sent(h);
+        }
+        assert_int_equal(reports_n_reporters(harness_node(h)), REPORTERS_MAX);
+}
+
+static void test_ending_all_sessions_says_nothing_about_the_accused(void **state) {
+        Harness *h = *state;
+        NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_LAN);
+
+        lose(h, 1);
+        send_report(h, links[2], 1);
+        send_report(h, links[3], 1);
+        assert_int_not_equal(harness_dialled(h, NULL), 0);
+        strcpy(settings.network, "other");
+        assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
+        assert_int_equal(harness_dialled(h, NULL), 0);
+        harness_advance(h, SEC);
+        refuse_both(h, 1);
+        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
+}
+
 static void test_nobody_is_made_to_hammer_a_third_party(void **state) {
         Harness *h = *state;
         unsigned n_dials = 0;
@@ -599,6 +638,7 @@ static void test_classic_believes_the_first_report(void **state) {
         NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_CLASSIC);
 
         assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
         send_report(h, links[2], 1);
         assert_int_equal(harness_dialled(h, NULL), 0);
         assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
@@ -664,6 +704,8 @@ int main(void) {
                 TEST(test_old_mistakes_are_forgiven),
                 TEST(test_one_reporter_has_at_most_16_open),
                 TEST(test_one_reporter_is_heard_32_times_a_minute),
+                TEST(test_reporters_are_forgotten_when_there_are_too_many),
+                TEST(test_ending_all_sessions_says_nothing_about_the_accused),
                 TEST(test_nobody_is_made_to_hammer_a_third_party),
                 TEST(test_at_most_64_dial_backs_run_at_a_time),
                 TEST(test_classic_believes_the_first_report),

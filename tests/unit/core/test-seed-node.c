@@ -126,7 +126,7 @@ static void test_another_network_ends_all_sessions_but_keeps_the_seed(void **sta
 
         strcpy(settings.network, "other");
         assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
-        harness_advance(h, 1);
+        harness_settle(h);
         expect_close(h, link, CLOSE_DONE);
         assert_int_equal(node_state(harness_node(h)), NODE_ONLINE);
 }
