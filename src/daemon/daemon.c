@@ -183,6 +183,23 @@ static const char *first_error(const ConfigDiagnostics *diagnostics) {
         return text ? text : "out of memory";
 }
 
+/* All errors, one a line: a text of the caller's; NULL when out of memory. */
+static char *all_errors(const ConfigDiagnostics *diagnostics) {
+        _cleanup_free_ char *text = strdup("");
+
+        for (size_t i = 0; text && i < diagnostics->n_items; i++) {
+                char *longer;
+
+                if (diagnostics->items[i].severity != CONFIG_ERROR)
+                        continue;
+                if (asprintf(&longer, "%s%s%s", text, isempty(text) ? "" : "\n", diagnostics->items[i].text) < 0)
+                        return NULL;
+                free(text);
+                text = longer;
+        }
+        return TAKE_PTR(text);
+}
+
 /* Both or none. Return: 0; -EINVAL with why in @diagnostics; -ENOMEM. */
 static int load_files(const Daemon *daemon, Config **ret_config, SeedsConfig **ret_seeds, ConfigDiagnostics *diagnostics) {
         ConfigPaths paths = directories_config_paths(&daemon->directories);
@@ -279,7 +296,6 @@ static int daemon_take_config(Daemon *daemon, Config *config, const SeedsConfig 
 
         config_free(daemon->config);
         daemon->config = TAKE_PTR(new);
-        daemon->handlers->reloaded(daemon->userdata);
         return 0;
 }
 
@@ -301,7 +317,7 @@ int daemon_reload(Daemon *daemon, char **ret_reason) {
                 reason = first_error(&diagnostics);
                 daemon->reload_refused = strdup(reason);
                 if (ret_reason)
-                        *ret_reason = strdup(reason);
+                        *ret_reason = all_errors(&diagnostics);
                 log_facts(LOG_ERR, LOG_FACTS(.message_id = MESSAGE_ID_CONFIG_REFUSED, .reason = reason),
                           "The new configuration is refused, the old one stays in force.");
                 process_ready(daemon->process);
@@ -441,7 +457,8 @@ static int daemon_new_node(Daemon *daemon) {
                 return log_oom();
 
         links_set_node(daemon->links, daemon->node);
-        return 0;
+        r = daemon->handlers->restore(daemon->userdata);
+        return r < 0 ? log_oom() : 0;
 }
 
 /* Return: 0, or an error that has been said. */
@@ -480,21 +497,6 @@ static int daemon_new_loop(Daemon *daemon) {
         return 0;
 }
 
-static int daemon_start(Daemon *daemon, const SeedsConfig *seeds) {
-        ConfigPaths paths = directories_config_paths(&daemon->directories);
-        int r;
-
-        r = daemon->handlers->restore(daemon->userdata);
-        if (r >= 0)
-                r = seed_files_watch(&daemon->seed_files, daemon->event, &paths, daemon_on_seed_files, daemon);
-        if (r < 0)
-                return log_error_errno(r, "Failed to start: %m");
-
-        daemon->handlers->settle(daemon->userdata, node_start(daemon->node, daemon_now(daemon)));
-        daemon->handlers->settle(daemon->userdata, daemon_take_seeds(daemon, seeds));
-        return 0;
-}
-
 static void log_started(const Daemon *daemon) {
         const NodeSettings *settings = node_settings(daemon->node);
         _cleanup_free_ char *name = text_escape(settings->name, strlen(settings->name));
@@ -510,7 +512,6 @@ static void log_started(const Daemon *daemon) {
 int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonHandlers *handlers, void *userdata) {
         static const LinksHandlers links_handlers = { .settle = daemon_on_links, .resting = daemon_on_resting };
         _cleanup_(config_diagnostics_done) ConfigDiagnostics diagnostics = {};
-        _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
         int r;
 
         *daemon = (Daemon) {
@@ -531,7 +532,7 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
                 return EX_OSERR;
         }
 
-        r = load_files(daemon, &daemon->config, &seeds, &diagnostics);
+        r = load_files(daemon, &daemon->config, &daemon->first_seeds, &diagnostics);
         log_diagnostics(&diagnostics);
         if (r < 0)
                 return r == -ENOMEM ? EX_OSERR : EX_CONFIG;
@@ -553,13 +554,20 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
         if (r < 0)
                 return EX_OSERR;
 
-        log_started(daemon);
-        return daemon_start(daemon, seeds) < 0 ? EX_OSERR : 0;
+        return 0;
 }
 
 int daemon_run(Daemon *daemon) {
+        ConfigPaths paths = directories_config_paths(&daemon->directories);
         int r;
 
+        log_started(daemon);
+        daemon->handlers->settle(daemon->userdata, node_start(daemon->node, daemon_now(daemon)));
+
+        r = seed_files_watch(&daemon->seed_files, daemon->event, &paths, daemon_on_seed_files, daemon);
+        if (r >= 0)
+                r = daemon_take_seeds(daemon, daemon->first_seeds);
+        daemon->handlers->settle(daemon->userdata, r);
         process_ready(daemon->process);
 
         r = sd_event_loop(daemon->event);
@@ -570,6 +578,7 @@ int daemon_run(Daemon *daemon) {
 
 void daemon_done(Daemon *daemon) {
         seed_files_free(daemon->seed_files);
+        seeds_config_free(daemon->first_seeds);
         resolver_free(daemon->resolver);
         links_free(daemon->links);
         node_free(daemon->node);

@@ -24,14 +24,12 @@ typedef struct Daemon Daemon;
 typedef struct DaemonHandlers {
         /* The program's settle function: carries the effects out after an event, and calls daemon_settled(). */
         void (*settle)(void *userdata, int error);
-        /* The node is about to be started: what was remembered on disk. Return: 0, -ENOMEM. */
+        /* The node is new: what was remembered on disk. Return: 0, -ENOMEM. */
         int (*restore)(void *userdata);
         /* The list of seeds is new; before the node is given it. */
         void (*seeds_loaded)(void *userdata, const SeedsConfig *seeds);
         /* "5 members, 6 links, 2 of 3 seeds" */
         void (*describe)(void *userdata, char status[static STATUS_SIZE]);
-        /* A new configuration is in force. */
-        void (*reloaded)(void *userdata);
 } DaemonHandlers;
 
 struct Daemon {
@@ -53,6 +51,7 @@ struct Daemon {
         Config *config;
         Node *node;
 
+        SeedsConfig *first_seeds;               /* from daemon_init() to daemon_run() */
         SeedEntry seeds[SEEDS_MAX];             /* as the node was given them */
         size_t n_seeds;
         char *seeds_refused;                    /* why the files cannot be used just now, so as to say it once */
@@ -71,7 +70,7 @@ struct Daemon {
 };
 
 /**
- * daemon_init() - everything until the node has started
+ * daemon_init() - everything until the node can be started
  * @daemon:     filled in; to be given to daemon_done() in any case
  * @handlers:   static
  *
@@ -80,7 +79,7 @@ struct Daemon {
 int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonHandlers *handlers, void *userdata);
 void daemon_done(Daemon *daemon);
 
-/* Runs the loop until it is over. Return: the exit status. */
+/* Starts the node and runs the loop until it is over. Return: the exit status. */
 int daemon_run(Daemon *daemon);
 
 /* Carries out every effect but EFFECT_DELIVER and EFFECT_PONG, which are for the program. Return: 0, -ENOMEM. */
@@ -92,7 +91,7 @@ void daemon_settled(Daemon *daemon, int error);
 
 /**
  * daemon_reload() - read the configuration again
- * @ret_reason: may be NULL; a sentence of the caller's when it is refused
+ * @ret_reason: may be NULL; when it is refused, one line for each mistake, the caller's, or NULL when out of memory
  *
  * Return: 0, -EINVAL when the new one is refused and the old one stays in force, -ENOMEM.
  */

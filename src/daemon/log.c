@@ -76,6 +76,20 @@ const char *log_target(void) {
         return logging.to_journal ? "journal" : "console";
 }
 
+int log_set_target(const char *target) {
+        if (streq(target, "auto"))
+                logging.to_journal = stderr_is_journal();
+        else if (streq(target, "console"))
+                logging.to_journal = false;
+        else if (!streq(target, "journal"))
+                return -EINVAL;
+        else if (access(JOURNAL_SOCKET, W_OK) < 0)
+                return -ENOENT;
+        else
+                logging.to_journal = true;
+        return 0;
+}
+
 const char *log_program(void) {
         return logging.program;
 }

@@ -35,6 +35,8 @@ int log_level(void);
 
 /* Where lines go: "journal" or "console". */
 const char *log_target(void);
+/* "auto" is what log_open() chose. Return: 0; -EINVAL for another word; -ENOENT when there is no journal. */
+int log_set_target(const char *target);
 const char *log_program(void);
 
 /* "debug" for LOG_DEBUG, and back; -EINVAL. */

@@ -527,6 +527,13 @@ int links_apply(Links *links, const Effect *effect) {
 
 /* ---- all of them ---- */
 
+bool links_has(const Links *links, LinkId link) {
+        Connection *connection;
+
+        HASH_FIND(hh, links->connections, &link, sizeof(link), connection);
+        return connection && (connection->state == CONNECTION_DIALING || connection->state == CONNECTION_OPEN);
+}
+
 size_t links_n(const Links *links) {
         return HASH_COUNT(links->connections);
 }

@@ -49,5 +49,8 @@ void links_stop_listening(Links *links);
 /* Carries out EFFECT_DIAL, EFFECT_SEND, EFFECT_MEASURE and EFFECT_HANG_UP. Return: 0, -ENOMEM. */
 int links_apply(Links *links, const Effect *effect);
 
+/* Is it being dialled or open, and not hung up? */
+bool links_has(const Links *links, LinkId link);
+
 /* Connections of any kind, those that are being flushed among them. */
 size_t links_n(const Links *links);

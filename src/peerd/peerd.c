@@ -5,27 +5,34 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "bus/names.h"
 #include "daemon/log.h"
 #include "daemon/lost-file.h"
 #include "peerd/delivery.h"
+#include "peerd/peerd-bus.h"
 
 #define DELIVERIES_PER_SECOND 10U
 
 /* ---- effects ---- */
 
 static void peerd_deliver(Peerd *peerd, const Delivery *delivery) {
+        subscriptions_deliver(peerd->subscriptions, delivery);
         if (log_limit_allow(&peerd->delivery_limit, daemon_now(&peerd->daemon)))
                 delivery_log(delivery, peerd->daemon.config->gossip_log_level);
 }
 
 static int peerd_apply(Peerd *peerd, const Effect *effect) {
-        if (effect->type == EFFECT_DELIVER) {
+        int r = 0;
+
+        if (effect->type == EFFECT_DELIVER)
                 peerd_deliver(peerd, &effect->delivery);
-                return 0;
-        }
-        if (effect->type == EFFECT_PONG)
-                return 0;
-        return daemon_apply(&peerd->daemon, effect);
+        else if (effect->type != EFFECT_PONG)
+                r = daemon_apply(&peerd->daemon, effect);
+
+        calls_on_effect(peerd->calls, effect);
+        if (effect->type == EFFECT_NOTICE)
+                service_on_notice(&peerd->service, &effect->notice);
+        return r;
 }
 
 void peerd_settle(Peerd *peerd, int error) {
@@ -37,6 +44,7 @@ void peerd_settle(Peerd *peerd, int error) {
                 effect_release(&effect);
         }
 
+        calls_on_settled(peerd->calls);
         daemon_settled(&peerd->daemon, error);
 }
 
@@ -70,13 +78,26 @@ static void peerd_describe(void *userdata, char status[static STATUS_SIZE]) {
                         plural(n_links), node_n_registered(node), node_n_seeds(node));
 }
 
-static void peerd_on_reloaded(void *userdata) {
-        /* The node has its new settings, and the rest is read from the configuration where it is used. */
-}
-
 static void peerd_done(Peerd *peerd) {
+        service_done(&peerd->service);
+        subscriptions_free(peerd->subscriptions);
+        calls_free(peerd->calls);
         log_limit_done(&peerd->delivery_limit);
         daemon_done(&peerd->daemon);
+}
+
+/* Return: 0, or an error that has been said. */
+static int peerd_init(Peerd *peerd) {
+        int r;
+
+        r = log_limit_init(&peerd->delivery_limit, peerd->daemon.event, DELIVERIES_PER_SECOND, "messages");
+        if (r >= 0)
+                r = calls_new(&peerd->calls, &peerd->daemon);
+        if (r >= 0)
+                r = subscriptions_new(&peerd->subscriptions, &peerd->service);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the event loop: %m");
+        return 0;
 }
 
 int peerd_main(const Options *options) {
@@ -85,7 +106,6 @@ int peerd_main(const Options *options) {
                 .restore = peerd_restore,
                 .seeds_loaded = peerd_on_seeds,
                 .describe = peerd_describe,
-                .reloaded = peerd_on_reloaded,
         };
         _cleanup_(peerd_done) Peerd peerd = {};
         int r;
@@ -93,12 +113,11 @@ int peerd_main(const Options *options) {
         r = daemon_init(&peerd.daemon, ROLE_PEER, options, &handlers, &peerd);
         if (r != 0)
                 return r;
-
-        r = log_limit_init(&peerd.delivery_limit, peerd.daemon.event, DELIVERIES_PER_SECOND, "messages");
-        if (r < 0) {
-                (void) log_error_errno(r, "Failed to set up the event loop: %m");
+        if (peerd_init(&peerd) < 0)
                 return EX_OSERR;
-        }
+        r = service_init(&peerd.service, &peerd.daemon, options->bus, BUS_NAME_PEER, BUS_INTERFACE_MANAGER, &peerd_bus_handlers);
+        if (r != 0)
+                return r;
 
         return daemon_run(&peerd.daemon);
 }

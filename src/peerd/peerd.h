@@ -5,10 +5,16 @@
 
 #include "core/peer-node.h"
 #include "daemon/daemon.h"
+#include "peerd/calls.h"
+#include "peerd/subscription.h"
+#include "service/service.h"
 
 typedef struct Peerd {
         Daemon daemon;                  /* everything that a seed has as well; .node is the peer's */
         LogLimit delivery_limit;
+        Service service;                /* the bus */
+        Subscriptions *subscriptions;
+        Calls *calls;
 } Peerd;
 
 /* Runs a peer until it is asked to stop. Return: the exit status. */

@@ -5,15 +5,22 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "daemon/log.h"
+#include "bus/names.h"
 #include "daemon/registry-file.h"
+#include "seedd/seedd-bus.h"
 
 /* ---- effects ---- */
 
 static int seedd_apply(Seedd *seedd, const Effect *effect) {
+        int r;
+
         if (effect->type == EFFECT_DELIVER || effect->type == EFFECT_PONG)
                 return 0;       /* a seed takes no gossip, and nobody can ask it to ping */
-        return daemon_apply(&seedd->daemon, effect);
+
+        r = daemon_apply(&seedd->daemon, effect);
+        if (effect->type == EFFECT_NOTICE)
+                service_on_notice(&seedd->service, &effect->notice);
+        return r;
 }
 
 void seedd_settle(Seedd *seedd, int error) {
@@ -55,11 +62,8 @@ static void seedd_describe(void *userdata, char status[static STATUS_SIZE]) {
                         node_n_registered(node), node_n_wanted(node));
 }
 
-static void seedd_on_reloaded(void *userdata) {
-        /* The node has its new settings, and the rest is read from the configuration where it is used. */
-}
-
 static void seedd_done(Seedd *seedd) {
+        service_done(&seedd->service);
         self_done(&seedd->self);
         daemon_done(&seedd->daemon);
 }
@@ -70,13 +74,16 @@ int seedd_main(const Options *options) {
                 .restore = seedd_restore,
                 .seeds_loaded = seedd_on_seeds,
                 .describe = seedd_describe,
-                .reloaded = seedd_on_reloaded,
         };
         _cleanup_(seedd_done) Seedd seedd = {};
         int r;
 
         self_init(&seedd.self, &seedd.daemon);
         r = daemon_init(&seedd.daemon, ROLE_SEED, options, &handlers, &seedd);
+        if (r != 0)
+                return r;
+
+        r = service_init(&seedd.service, &seedd.daemon, options->bus, BUS_NAME_SEED, BUS_INTERFACE_SEED, &seedd_bus_handlers);
         if (r != 0)
                 return r;
 

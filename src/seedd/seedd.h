@@ -6,10 +6,12 @@
 #include "core/seed-node.h"
 #include "daemon/daemon.h"
 #include "seedd/self.h"
+#include "service/service.h"
 
 typedef struct Seedd {
         Daemon daemon;                  /* everything that a peer has as well; .node is the seed's */
         Self self;
+        Service service;                /* the bus */
 } Seedd;
 
 /* Runs a seed until it is asked to stop. Return: the exit status. */

@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Each layer and the layers below it. base <- wire <- core <- io; conf, daemon and bus stand on base. conf fills the core's
 # Params. daemon is what the lives of both daemons have in common, so it is fed by the configuration and drives core and io.
-# bus is the D-Bus side of the two daemons and of p2pctl.
+# bus is the D-Bus side of the two daemons and of p2pctl; service is what both daemons show of a node on it.
 BELOW = {
         'base':   set(),
         'wire':   {'base'},
@@ -21,6 +21,7 @@ BELOW = {
         'conf':   {'base', 'core'},
         'daemon': {'base', 'wire', 'core', 'io', 'conf'},
         'bus':    {'base', 'wire', 'core'},
+        'service': {'base', 'wire', 'core', 'io', 'conf', 'daemon', 'bus'},
 }
 PROGRAMS = {'seedd', 'peerd', 'p2pctl'}
 BELOW |= {program: set(BELOW) for program in PROGRAMS}
