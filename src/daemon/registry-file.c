@@ -80,7 +80,7 @@ int registry_file_load(StateDir *dir, Node *node, usec_t now_usec) {
         if (r < 0)
                 return r;
         if (n > 0)
-                log_info("Remembering %zu records of before; the living have to renew.", n);
+                log_info("Remembering %zu record%s of before; the living have to renew.", n, n == 1 ? "" : "s");
         return seed_restore(node, records, n, now_usec);
 }
 
