@@ -3,6 +3,7 @@
 #include "daemon/notice.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "daemon/log.h"
@@ -18,6 +19,10 @@ typedef struct Words {
         char id[NODE_ID_TEXT_SIZE];             /* "" when there is none */
         char address[ADDRESS_TEXT_SIZE];
 } Words;
+
+static const char *plural(unsigned n) {
+        return n == 1 ? "" : "s";
+}
 
 const char *close_reason_to_phrase(CloseReason reason) {
         switch (reason) {
@@ -89,6 +94,31 @@ bool notice_is_remote(NoticeType type) {
         return true;
 }
 
+const char *notice_reason(const Notice *notice, char buffer[static DETAIL_MAX + 1]) {
+        const char *text = isempty(notice->detail) ? close_reason_to_phrase(notice->reason) : notice->detail;
+        size_t size = strlen(text);
+
+        if (size > 0 && text[size - 1] == '.')
+                size--;
+        memcpy(buffer, text, size);
+        buffer[size] = 0;
+        return buffer;
+}
+
+const char *notice_evidence(const Notice *notice, char buffer[static EVIDENCE_TEXT_SIZE]) {
+        switch (notice->evidence) {
+        case EVIDENCE_SILENT:
+                (void) snprintf(buffer, EVIDENCE_TEXT_SIZE, "%u liveness request%s missed in %s", notice->n, plural(notice->n),
+                                DURATION_TEXT(notice->duration));
+                return buffer;
+        case EVIDENCE_REFUSED:
+                return "nobody listens at its address any more";
+        case EVIDENCE_OTHER_ID:
+                return "another node answers at its address";
+        }
+        return "";
+}
+
 static void words_done(Words *words) {
         free(words->detail);
         free(words->seed);
@@ -97,7 +127,8 @@ static void words_done(Words *words) {
 }
 
 static int words_init(Words *words, const Notice *notice) {
-        const char *name = notice->name, *detail = notice->detail;
+        const char *name = notice->name;
+        char detail[DETAIL_MAX + 1];
 
         *words = (Words) { .notice = notice };
 
@@ -107,18 +138,13 @@ static int words_init(Words *words, const Notice *notice) {
                 (void) address_format(&notice->address, words->address);
         if (isempty(name))
                 name = !isempty(words->address) ? words->address : !isempty(words->id) ? words->id : "an unknown node";
-        if (isempty(detail))
-                detail = close_reason_to_phrase(notice->reason);
+        (void) notice_reason(notice, detail);
 
         words->name = text_escape(name, strlen(name));
         words->other_name = text_escape(notice->other_name, strlen(notice->other_name));
         words->seed = text_escape(notice->seed, strlen(notice->seed));
         words->detail = text_escape(detail, strlen(detail));
         return words->name && words->other_name && words->seed && words->detail ? 0 : log_oom();
-}
-
-static const char *plural(unsigned n) {
-        return n == 1 ? "" : "s";
 }
 
 /* One line with the facts that any notice may have. */
@@ -160,27 +186,11 @@ static void log_session(const Words *w) {
 
 static void log_silent(const Words *w) {
         const Notice *n = w->notice;
+        char evidence[EVIDENCE_TEXT_SIZE];
 
-        switch (n->evidence) {
-
-        case EVIDENCE_SILENT:
-                words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT,
-                          "%s does not answer: %u liveness request%s missed in %s; reported to %u seed%s.", w->name, n->n,
-                          plural(n->n), DURATION_TEXT(n->duration), n->n_max, plural(n->n_max));
-                return;
-
-        case EVIDENCE_REFUSED:
-                words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT,
-                          "%s is gone without a goodbye: nobody listens at %s any more; reported to %u seed%s.", w->name,
-                          w->address, n->n_max, plural(n->n_max));
-                return;
-
-        case EVIDENCE_OTHER_ID:
-                words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT,
-                          "%s is gone without a goodbye: another node answers at %s; reported to %u seed%s.", w->name,
-                          w->address, n->n_max, plural(n->n_max));
-                return;
-        }
+        words_log(w, LOG_NOTICE, MESSAGE_ID_PEER_SILENT, "%s %s: %s; reported to %u seed%s.", w->name,
+                  n->evidence == EVIDENCE_SILENT ? "does not answer" : "is gone", notice_evidence(n, evidence), n->n_max,
+                  plural(n->n_max));
 }
 
 static void log_words(const Words *w) {
@@ -198,7 +208,7 @@ static void log_words(const Words *w) {
                 return;
         case NOTICE_DUPLICATE_ID:
                 words_log(w, LOG_WARNING, MESSAGE_ID_IDENTITY_DUPLICATE,
-                          "Another node, at %s, has our id: this node is %s from now on.", w->address, w->id);
+                          "Another living node has our id: this node is %s from now on.", w->id);
                 return;
         case NOTICE_DUPLICATE_REFUSED:
                 words_log(w, LOG_WARNING, MESSAGE_ID_DUPLICATE_REFUSED,

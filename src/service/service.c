@@ -6,11 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/text.h"
 #include "bus/error.h"
 #include "bus/names.h"
 #include "daemon/log.h"
-#include "daemon/notice.h"
 #include "service/log-control.h"
 #include "service/member-bus.h"
 #include "service/node-bus.h"
@@ -103,6 +101,12 @@ static void emit_seed(Service *service, const char *seed) {
         }
 }
 
+/* What was said about it, if anything: a sentence without the full stop. */
+static const char *detail_of(const Notice *notice, char buffer[static DETAIL_MAX + 1]) {
+        return isempty(notice->detail) ? "" : notice_reason(notice, buffer);
+}
+#define DETAIL_OF(notice) detail_of((notice), (char[DETAIL_MAX + 1]){})
+
 static void emit_member(Service *service, const Notice *notice, const char *change, const char *reason) {
         const char *state = "alive", *direction = "-", *name = notice->name;
         char address[ADDRESS_TEXT_SIZE];
@@ -125,7 +129,7 @@ static void emit_member(Service *service, const Notice *notice, const char *chan
 }
 
 static void emit_joined(Service *service, const Notice *notice) {
-        emit_member(service, notice, notice->known ? "restarted" : "joined", notice->detail);
+        emit_member(service, notice, notice->known ? "restarted" : "joined", DETAIL_OF(notice));
         if (!notice->known)
                 service_emit(service, "PeerJoined", "so", NODE_ID_TEXT(&notice->id), PEER_PATH(&notice->id));
 }
@@ -137,31 +141,27 @@ static void emit_gone(Service *service, const Notice *notice, const char *change
 
 /* On a seed "alive" means that it is back in the list; on a peer it was suspect, and nobody was told that it had gone. */
 static void emit_alive(Service *service, const Notice *notice) {
-        emit_member(service, notice, "alive", notice->detail);
+        emit_member(service, notice, "alive", DETAIL_OF(notice));
         if (service->daemon->role == ROLE_SEED)
                 service_emit(service, "PeerJoined", "so", NODE_ID_TEXT(&notice->id), PEER_PATH(&notice->id));
 }
 
-static void remember_silence(Service *service, const Notice *notice) {
-        service->silent = notice->id;
-        if (notice->n > 0)
-                (void) snprintf(service->silence, sizeof(service->silence), "no answer to %u liveness requests in %s", notice->n,
-                                DURATION_TEXT(notice->duration));
-        else
-                (void) snprintf(service->silence, sizeof(service->silence), "%s",
-                                isempty(notice->detail) ? "gone without a goodbye" : notice->detail);
+/* Why is said before what follows from it. */
+static void remember_evidence(Service *service, const Notice *notice) {
+        char text[EVIDENCE_TEXT_SIZE];
+
+        service->accused = notice->id;
+        (void) snprintf(service->evidence, sizeof(service->evidence), "%s", notice_evidence(notice, text));
 }
 
-static const char *reason_of_suspicion(const Service *service, const Notice *notice) {
-        if (!isempty(notice->detail))
-                return notice->detail;
-        return node_id_equal(&service->silent, &notice->id) ? service->silence : "";
+static void emit_suspect(Service *service, const Notice *notice) {
+        bool is_ours = isempty(notice->detail) && node_id_equal(&service->accused, &notice->id);
+
+        emit_member(service, notice, "suspect", is_ours ? service->evidence : DETAIL_OF(notice));
 }
 
 static void emit_unlinked(Service *service, const Notice *notice) {
-        const char *reason = isempty(notice->detail) ? close_reason_to_phrase(notice->reason) : notice->detail;
-
-        emit_member(service, notice, "unlinked", reason);
+        emit_member(service, notice, "unlinked", notice_reason(notice, (char[DETAIL_MAX + 1]){}));
         member_bus_unlinked(service, &notice->id);
 
         /* The message that did not fit any more; what was queued before it goes out first, if the other end still reads. */
@@ -193,10 +193,10 @@ void service_on_notice(Service *service, const Notice *notice) {
                 emit_joined(service, notice);
                 return;
         case NOTICE_LEFT:
-                emit_gone(service, notice, "left", notice->detail);
+                emit_gone(service, notice, "left", DETAIL_OF(notice));
                 return;
         case NOTICE_DEAD:
-                emit_gone(service, notice, "dead", notice->detail);
+                emit_gone(service, notice, "dead", DETAIL_OF(notice));
                 return;
         case NOTICE_REPORTED_DEAD:
                 emit_gone(service, notice, "dead", "reported by peers, and it does not answer");
@@ -205,10 +205,10 @@ void service_on_notice(Service *service, const Notice *notice) {
                 emit_gone(service, notice, "lost", "did not renew its registration");
                 return;
         case NOTICE_SILENT:
-                remember_silence(service, notice);
+                remember_evidence(service, notice);
                 return;
         case NOTICE_SUSPECT:
-                emit_member(service, notice, "suspect", reason_of_suspicion(service, notice));
+                emit_suspect(service, notice);
                 return;
         case NOTICE_ALIVE:
                 emit_alive(service, notice);
@@ -218,7 +218,7 @@ void service_on_notice(Service *service, const Notice *notice) {
                 return;
 
         case NOTICE_LINKED:
-                emit_member(service, notice, "linked", notice->detail);
+                emit_member(service, notice, "linked", DETAIL_OF(notice));
                 member_bus_linked(service, &notice->id);
                 return;
         case NOTICE_UNLINKED:

@@ -9,9 +9,8 @@
 
 #include "bus/authorize.h"
 #include "daemon/daemon.h"
+#include "daemon/notice.h"
 #include "service/bus-connection.h"
-
-#define SERVICE_REASON_SIZE 256U
 
 typedef struct Service Service;
 
@@ -36,8 +35,8 @@ struct Service {
         NodeState state;                /* as told */
         size_t n_alive;                 /* as told */
 
-        NodeId silent;                  /* whose silence was noticed last, */
-        char silence[SERVICE_REASON_SIZE];      /* in words: the reason of the suspicion that follows */
+        NodeId accused;                 /* by us, last; */
+        char evidence[EVIDENCE_TEXT_SIZE];      /* in words: the reason of the suspicion that follows */
 };
 
 /**
