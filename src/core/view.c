@@ -64,9 +64,20 @@ void view_add(View *view, const NodeId *id, const Address *address) {
 
         candidate = candidates_find(view->passive, view->n_passive, id, address);
         if (candidate) {
+                Candidate known = *candidate;
+
+                /* By its id here and by its address there, it may have been taken for two; whoever dials goes by the address, and
+                 * what rests must not have a twin that does not. */
+                for (size_t i = 0; i < view->n_passive; i++)
+                        if (candidate_matches(view->passive + i, id, address) && view->passive[i].rest_usec > known.rest_usec) {
+                                known.rest_usec = view->passive[i].rest_usec;
+                                known.refused = view->passive[i].refused;
+                        }
+                candidates_remove(view->passive, &view->n_passive, id, address);
                 if (id && !node_id_is_null(id))
-                        candidate->id = *id;
-                candidate->address = *address;
+                        known.id = *id;
+                known.address = *address;
+                view->passive[view->n_passive++] = known;
                 return;
         }
 
