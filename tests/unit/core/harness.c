@@ -7,6 +7,7 @@
 #define LINKS_KEPT 1024U
 #define SENT_KEPT 8192U
 #define NOTICES_KEPT 512U
+#define PONGS_KEPT 128U
 
 typedef enum HarnessLinkState {
         LINK_UNUSED,
@@ -21,6 +22,10 @@ typedef struct HarnessLink {
         Address address;
         bool taken;                     /* a dial that harness_dialled() has handed out */
         bool deaf;
+        bool silent;
+        bool asked;                     /* a PING waits to be answered */
+        uint64_t nonce;
+        size_t n_ahead;
 } HarnessLink;
 
 typedef struct Sent {
@@ -41,8 +46,13 @@ struct Harness {
         Notice notice;                  /* handed out */
         Message message;
         FrameBuffer *taken;
-        bool has_delivery;
-        Delivery delivery;
+        size_t n_deliveries;
+        Delivery delivery;              /* the last one, with a reference of ours */
+        size_t n_pongs;
+        Effect pongs[PONGS_KEPT];
+        Effect pong;                    /* handed out */
+        bool answering;
+        NodeIdentity written, written_before;
         unsigned n_persisted[PERSIST_REGISTRY + 1];
         unsigned seeds[256];            /* the number under which "seed-<n>" is being resolved */
         size_t n_effects_max;
@@ -107,6 +117,41 @@ static void keep_sent(Harness *harness, LinkId link, FrameBuffer *frame) {
         harness->sent[harness->n_sent++] = (Sent) { link, frame_buffer_ref(frame) };
 }
 
+static bool identity_covers(const NodeIdentity *written, const NodeId *id, uint64_t epoch) {
+        return node_id_equal(&written->id, id) && epoch <= written->epoch;
+}
+
+/* Whatever becomes of this process, nobody may have heard of an id or epoch that the next one will not know of. */
+static void check_is_written_down(const Harness *harness, const NodeId *id, uint64_t epoch) {
+        assert(identity_covers(&harness->written, id, epoch) || identity_covers(&harness->written_before, id, epoch));
+}
+
+static void check_sent(Harness *harness, HarnessLink *link, const Message *message) {
+        switch (message->type) {
+
+        case MESSAGE_HELLO:
+                check_is_written_down(harness, &message->hello.id, message->hello.epoch);
+                break;
+
+        case MESSAGE_HELLO_OK:
+                check_is_written_down(harness, &message->hello_ok.id, message->hello_ok.epoch);
+                break;
+
+        case MESSAGE_REGISTER:
+        case MESSAGE_REFUTE:
+                check_is_written_down(harness, &message->reg.record.id, message->reg.record.epoch);
+                break;
+
+        case MESSAGE_PING:
+                link->asked = harness->answering && !link->silent;
+                link->nonce = message->ping.nonce;
+                break;
+
+        default:
+                break;
+        }
+}
+
 static void carry_out(Harness *harness, Effect *effect) {
         HarnessLink *link = link_of(harness, effect->link);
 
@@ -126,18 +171,19 @@ static void carry_out(Harness *harness, Effect *effect) {
                 assert(frame_decode(&frame, effect->frame->data, effect->frame->size, FRAME_SIZE_MAX) ==
                        (ssize_t) effect->frame->size);
                 assert(message_decode(message, &frame) == 1);
+                check_sent(harness, link, message);
                 free(message);
                 keep_sent(harness, effect->link, effect->frame);
                 if (effect->is_data && !link->deaf)
                         (void) node_on_sent(harness->node, effect->link, effect->frame->size, harness->now);
                 if (effect->measure)
-                        (void) node_on_backlog(harness->node, effect->link, 0, harness->now);
+                        (void) node_on_backlog(harness->node, effect->link, link->n_ahead, harness->now);
                 break;
         }
 
         case EFFECT_MEASURE:
                 assert(link && link->state == LINK_IS_UP);
-                (void) node_on_backlog(harness->node, effect->link, 0, harness->now);
+                (void) node_on_backlog(harness->node, effect->link, link->n_ahead, harness->now);
                 break;
 
         case EFFECT_HANG_UP:
@@ -155,15 +201,22 @@ static void carry_out(Harness *harness, Effect *effect) {
 
         case EFFECT_PERSIST:
                 harness->n_persisted[effect->persist]++;
+                if (effect->persist == PERSIST_IDENTITY) {
+                        harness->written_before = harness->written;
+                        harness->written = *node_identity(harness->node);
+                }
                 break;
 
         case EFFECT_DELIVER:
-                harness->has_delivery = true;
+                harness->n_deliveries++;
+                frame_buffer_unref(harness->delivery.frame);
                 harness->delivery = effect->delivery;
-                harness->delivery.frame = NULL;
+                (void) frame_buffer_ref(harness->delivery.frame);
                 break;
 
         case EFFECT_PONG:
+                if (harness->n_pongs < PONGS_KEPT)
+                        harness->pongs[harness->n_pongs++] = *effect;
                 break;
 
         case EFFECT_NOTICE:
@@ -173,16 +226,31 @@ static void carry_out(Harness *harness, Effect *effect) {
         }
 }
 
-static void settle(Harness *harness, int r) {
+static void drain(Harness *harness) {
         size_t n = 0;
         Effect effect;
 
-        assert(r == 0);
         for (; node_pop_effect(harness->node, &effect); n++) {
                 carry_out(harness, &effect);
                 effect_release(&effect);
         }
         harness->n_effects_max = MAX(harness->n_effects_max, n);
+}
+
+static void settle(Harness *harness, int r) {
+        assert(r == 0);
+        drain(harness);
+
+        for (size_t i = 0; harness->answering && i < harness->n_links; i++) {
+                HarnessLink *link = harness->links + i;
+                Message pong;
+
+                if (!link->asked || link->state != LINK_IS_UP)
+                        continue;
+                link->asked = false;
+                message_set(&pong, MESSAGE_PONG, ping, .nonce = link->nonce, .n_links = 4);
+                harness_send(harness, link->id, &pong);
+        }
 }
 
 Harness *harness_new(const NodeSettings *settings, uint8_t id) {
@@ -193,6 +261,7 @@ Harness *harness_new(const NodeSettings *settings, uint8_t id) {
         assert(harness);
         harness->now = HARNESS_START;
         harness->last_accepted = 1;
+        harness->written = identity;
         r = node_new(&harness->node, settings, &identity, 1);
         assert(r == 0);
         return harness;
@@ -203,6 +272,7 @@ Harness *harness_free(Harness *harness) {
                 return NULL;
 
         harness_drop_sent(harness);
+        frame_buffer_unref(harness->delivery.frame);
         frame_buffer_unref(harness->taken);
         node_free(harness->node);
         free(harness);
@@ -477,6 +547,24 @@ void harness_set_reading(Harness *harness, LinkId id, bool reading) {
                 link->deaf = !reading;
 }
 
+void harness_set_answering(Harness *harness, bool answering) {
+        harness->answering = answering;
+}
+
+void harness_set_silent(Harness *harness, LinkId id) {
+        HarnessLink *link = link_of(harness, id);
+
+        if (link)
+                link->silent = true;
+}
+
+void harness_set_backlog(Harness *harness, LinkId id, size_t n_ahead) {
+        HarnessLink *link = link_of(harness, id);
+
+        if (link)
+                link->n_ahead = n_ahead;
+}
+
 const Message *harness_next(Harness *harness, LinkId link) {
         while (harness->sent_begin < harness->n_sent && !harness->sent[harness->sent_begin].frame)
                 harness->sent_begin++;
@@ -529,7 +617,20 @@ unsigned harness_n_persisted(const Harness *harness, PersistWhat what) {
 }
 
 const Delivery *harness_delivery(Harness *harness) {
-        return harness->has_delivery ? &harness->delivery : NULL;
+        return harness->n_deliveries > 0 ? &harness->delivery : NULL;
+}
+
+size_t harness_n_deliveries(const Harness *harness) {
+        return harness->n_deliveries;
+}
+
+const Effect *harness_pong(Harness *harness) {
+        if (harness->n_pongs == 0)
+                return NULL;
+
+        harness->pong = harness->pongs[0];
+        memmove(harness->pongs, harness->pongs + 1, --harness->n_pongs * sizeof(*harness->pongs));
+        return &harness->pong;
 }
 
 size_t harness_n_effects_max(const Harness *harness) {

@@ -4,8 +4,8 @@
 /*
  * One node, and everything around it by hand: connections that come and go, what the others say, time. After each event the
  * harness drains the effects, as a daemon does, keeps what was sent, dialled, said and persisted until it is asked for, and holds
- * the node to what core/effect.h and core/node.h promise (assert): nothing is sent on a connection that is not there, and
- * no number is used twice.
+ * the node to what core/effect.h and core/node.h promise (assert): nothing is sent on a connection that is not there, no number is
+ * used twice, and no id or epoch is told to anybody before it is written down.
  *
  * Every frame goes through the codec in both directions. The unit tests and the fuzz targets of the core share it.
  */
@@ -98,6 +98,12 @@ void harness_send_bytes(Harness *harness, LinkId link, const uint8_t *data, size
 /* The other end goes on not reading: what is sent as data stays queued. */
 void harness_set_reading(Harness *harness, LinkId link, bool reading);
 
+/* From now on everybody answers PING with PONG at once, but those that are silent; the PINGs can be seen nevertheless. */
+void harness_set_answering(Harness *harness, bool answering);
+void harness_set_silent(Harness *harness, LinkId link);
+/* So many bytes that were sent before a PING have not been acknowledged. */
+void harness_set_backlog(Harness *harness, LinkId link, size_t n_ahead);
+
 /* The next message that the node sent on that link; NULL: none. Valid until the next call. */
 const Message *harness_next(Harness *harness, LinkId link);
 /* The next one of that type; those before it are dropped. NULL: none. */
@@ -111,5 +117,8 @@ const Notice *harness_notice(Harness *harness, NoticeType type);
 unsigned harness_n_persisted(const Harness *harness, PersistWhat what);
 size_t harness_n_up(const Harness *harness);
 size_t harness_n_dialling(const Harness *harness);
-const Delivery *harness_delivery(Harness *harness);     /* the last one */
+const Delivery *harness_delivery(Harness *harness);     /* the last one; NULL: none yet */
+size_t harness_n_deliveries(const Harness *harness);
+/* The first answer to node_ping(), taken out; NULL: none. Valid until the next call. */
+const Effect *harness_pong(Harness *harness);
 size_t harness_n_effects_max(const Harness *harness);   /* of a single event */
