@@ -453,10 +453,6 @@ int reports_on_lost(Node *node, const Member *member, usec_t now_usec) {
 }
 
 int reports_on_pong(Node *node, Session *session, usec_t now_usec) {
-        const Accusation *accusation = accusation_find(node, &session->id);
-
-        if (!accusation || accusation->asked != session->link)
-                return 0;
         return reports_answered(node, &session->id, session->epoch, session, now_usec);
 }
 

@@ -170,8 +170,10 @@ static void test_two_seeds_that_dial_each_other_settle_on_one_session(void **sta
         assert_int_not_equal(accepted, 0);
         assert_true(harness_answer(h, dialled, &seed, NULL));
 
-        /* Ours is the smaller id: the newer one stays. */
+        /* Ours is the smaller id: the newer one stays, and nobody has been without a seed. */
         expect_close(h, accepted, CLOSE_SUPERSEDED);
+        assert_null(harness_notice(h, NOTICE_SEED_UNLINKED));
+        assert_null(harness_notice(h, NOTICE_SEED_UNREACHABLE));
         assert_int_equal(seed_info(h, 0).state, SEED_REGISTERED);
         expect(h, dialled, MESSAGE_SYNC_DIGEST);
         harness_advance(h, 30 * SEC);
@@ -196,6 +198,8 @@ static void test_the_larger_id_follows_the_newest_session(void **state) {
 
         message_set(&close, MESSAGE_CLOSE, close, .reason = CLOSE_SUPERSEDED);
         harness_send(h, dialled, &close);
+        assert_null(harness_notice(h, NOTICE_SEED_UNLINKED));
+        assert_null(harness_notice(h, NOTICE_SEED_UNREACHABLE));
         assert_int_equal(seed_info(h, 0).state, SEED_REGISTERED);
         harness_advance(h, 20 * SEC);
         assert_false(harness_asked_for(h, 100));
@@ -646,6 +650,11 @@ static void test_renewals_extend_and_never_shorten(void **state) {
         LinkId link = link_seed(h, 200);
         usec_t end;
 
+        for (unsigned i = 0; i < 10; i++) {
+                /* Leases that began before our start have their full time, so let that be long ago. */
+                harness_advance(h, 30 * SEC);
+                send_digest(h, link, (uint8_t[]) { 0 });
+        }
         register_peer(h, 1, 4);
         end = member_of(h, 1).lease_end_usec;
         harness_advance(h, 20 * SEC);
@@ -707,6 +716,20 @@ static void test_a_seed_that_called_from_a_listed_address_is_believed(void **sta
         send_record(h, link, 1, MEMBER_LEFT, 0);
         assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
         assert_non_null(harness_notice(h, NOTICE_LEFT));
+}
+
+static void test_a_seed_that_lost_its_id_is_believed_beside_its_old_session(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(200);
+        LinkId link;
+
+        link_seed(h, 200);              /* half open by now */
+        seed.id = ID(212);
+        link = harness_open(h, &seed);
+        register_peer(h, 1, 4);
+        harness_advance(h, 2 * SEC);
+        send_record(h, link, 1, MEMBER_LEFT, 0);
+        assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
 }
 
 static void test_unlisted_seeds_may_add_but_not_remove(void **state) {
@@ -892,6 +915,7 @@ int main(void) {
                 TEST(test_a_renewal_elsewhere_brings_a_lost_one_back),
                 TEST(test_a_death_is_taken_from_a_seed_of_the_list),
                 TEST(test_a_seed_that_called_from_a_listed_address_is_believed),
+                TEST(test_a_seed_that_lost_its_id_is_believed_beside_its_old_session),
                 TEST(test_unlisted_seeds_may_add_but_not_remove),
                 TEST(test_a_death_before_the_last_renewal_is_not_taken_and_the_member_hears_of_it),
                 TEST(test_the_death_of_an_earlier_life_changes_nothing),

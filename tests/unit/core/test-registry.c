@@ -334,6 +334,33 @@ static void test_leaving_takes_effect_at_once(void **state) {
         assert_null(harness_notice(h, NOTICE_LEFT));
 }
 
+static void test_who_leaves_has_the_last_word_on_its_incarnation(void **state) {
+        Harness *h = *state;
+        Other peer = harness_peer(1);
+        LinkId link = register_peer(h, 1, 4);
+        Message leave;
+
+        send_refute(h, link, &peer, HARNESS_EPOCH, 3);
+        message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH, .incarnation = 1);
+        harness_send(h, link, &leave);
+        assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
+        assert_int_equal(member_of(h, 1).record->incarnation, 3);
+}
+
+static void test_the_addresses_that_a_peer_names_itself_come_first(void **state) {
+        Harness *h = *state;
+        Other peer = harness_peer(1);
+        Record record = harness_record(&peer);
+        LinkId link = register_peer(h, 1, 4);
+
+        for (uint16_t port = 7001; port < 7010; port++) {
+                record.addresses[0] = harness_address(1, port);
+                send_register(h, link, &record, 4);
+                assert_int_equal(member_of(h, 1).record->addresses[0].port, port);
+                assert_in_range(member_of(h, 1).record->n_addresses, 2, RECORD_ADDRESSES_MAX);
+        }
+}
+
 static void test_a_tombstone_lasts_a_day(void **state) {
         Harness *h = *state;
         LinkId link = register_peer(h, 1, 4);
@@ -665,6 +692,8 @@ int main(void) {
                 TEST(test_a_renewal_with_a_higher_incarnation_revives),
                 TEST(test_a_lost_one_is_forgotten_after_a_day),
                 TEST(test_leaving_takes_effect_at_once),
+                TEST(test_who_leaves_has_the_last_word_on_its_incarnation),
+                TEST(test_the_addresses_that_a_peer_names_itself_come_first),
                 TEST(test_a_tombstone_lasts_a_day),
                 TEST(test_who_left_is_told_and_not_listed_until_it_refutes),
                 TEST(test_a_higher_epoch_held_is_told),

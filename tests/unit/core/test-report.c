@@ -239,6 +239,18 @@ static void test_the_accused_is_asked_on_its_session_and_pong_clears(void **stat
         assert_true(is_listed(h, 1));
 }
 
+static void test_who_answers_the_dial_back_is_told_on_its_own_session_too(void **state) {
+        Harness *h = *state;
+        Other peer = harness_peer(1);
+        LinkId link;
+
+        send_report(h, links[2], 1);
+        expect(h, links[1], MESSAGE_PING);
+        link = answer_dial_back(h, &peer);
+        assert_int_equal(expect(h, link, MESSAGE_ACCUSED)->accused.held.state, MEMBER_SUSPECT);
+        assert_int_equal(expect(h, links[1], MESSAGE_ACCUSED)->accused.held.state, MEMBER_SUSPECT);
+}
+
 static void test_a_refused_dial_back_waits_for_the_pong(void **state) {
         Harness *h = *state;
         const Message *ping;
@@ -685,6 +697,7 @@ int main(void) {
                 TEST(test_who_answers_and_does_not_refute_is_let_go),
                 TEST(test_a_dial_back_takes_no_other_message),
                 TEST(test_the_accused_is_asked_on_its_session_and_pong_clears),
+                TEST(test_who_answers_the_dial_back_is_told_on_its_own_session_too),
                 TEST(test_a_refused_dial_back_waits_for_the_pong),
                 TEST(test_a_pong_that_does_not_come_is_a_death),
                 TEST(test_the_dead_one_refutes_on_its_session),
