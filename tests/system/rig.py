@@ -25,8 +25,8 @@ import time
 from pathlib import Path
 
 SUITE = 'bookworm'
-PACKAGES = ('dbus', 'iproute2', 'libconfig9', 'libjansson4', 'libnss-systemd', 'libpam-systemd', 'libsmartcols1', 'procps',
-            'systemd', 'systemd-sysv')
+PACKAGES = ('dbus', 'dbus-user-session', 'iproute2', 'libconfig9', 'libjansson4', 'libnss-systemd', 'libpam-systemd',
+            'libsmartcols1', 'procps', 'systemd', 'systemd-sysv')
 BASE_VERSION = 1                # of how the base image is made, for the name of its cached file
 BOOT_SECONDS = 60
 
