@@ -220,6 +220,10 @@ int verb_monitor(Ctl *ctl, size_t n_arguments, char **arguments) {
                         return ctl_report(ctl, instances[i], r, NULL);
         }
 
+        /* Nothing may happen for hours: say that this is not for want of looking. */
+        ctl_note(ctl, "watching %s%s.", n == 1 ? instances[0]->text : COUNT_TEXT(n, "node"),
+                 ctl->has_timeout ? "" : " until Ctrl-C");
+
         r = follow_run(follow, ctl->has_timeout ? ctl->timeout_usec : USEC_INFINITY);
         return r == EXIT_TIMED_OUT ? 0 : r;     /* --timeout= says for how long to look */
 }
