@@ -47,18 +47,24 @@ static int daemon_resolve(Daemon *daemon, const Effect *effect) {
 }
 
 static void daemon_persist(Daemon *daemon, PersistWhat what) {
+        int r = 0;
+
         switch (what) {
         case PERSIST_IDENTITY:
                 log_set_node_id(NODE_ID_TEXT(&node_identity(daemon->node)->id));
-                (void) identity_save(daemon->state, node_identity(daemon->node));
-                return;
+                daemon->is_identity_saved = false;
+                break;
         case PERSIST_PEERS:
-                (void) lost_file_save(daemon->state, daemon->node);
-                return;
+                r = lost_file_save(daemon->state, daemon->node);
+                break;
         case PERSIST_REGISTRY:
-                (void) registry_file_save(daemon->state, daemon->node, daemon_now(daemon));
-                return;
+                r = registry_file_save(daemon->state, daemon->node, daemon_now(daemon));
+                break;
         }
+
+        /* A disk that was full when we started may have room by now. */
+        if (r >= 0 && !daemon->is_identity_saved)
+                daemon->is_identity_saved = identity_save(daemon->state, node_identity(daemon->node)) >= 0;
 }
 
 static void daemon_log_state(Daemon *daemon) {
@@ -374,7 +380,10 @@ static void daemon_on_links(void *userdata, int error) {
 }
 
 static void daemon_on_resting(void *userdata, int error) {
-        log_warning("No connection can be accepted for a moment: %s.", strerror(-error));
+        Daemon *daemon = userdata;
+
+        if (ratelimit_allow(&daemon->resting_limit, daemon_now(daemon)))
+                log_warning("No connection can be accepted for a moment: %s.", strerror(-error));
 }
 
 /* ---- starting ---- */
@@ -449,6 +458,7 @@ static int daemon_new_node(Daemon *daemon) {
         r = identity_load(daemon->state, &identity);
         if (r < 0)
                 return log_error_errno(r, "Failed to make an identity: %m");
+        daemon->is_identity_saved = r > 0;
         if (getrandom(&run, sizeof(run), 0) < 0)
                 return log_error_errno(-errno, "Failed to read random bytes: %m");
 
@@ -520,6 +530,7 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
                 .role = role,
                 .port = options->port,
                 .deadline_usec = USEC_INFINITY,
+                .resting_limit = { .interval_usec = USEC_PER_MINUTE, .burst = 1 },
                 .started_usec = clock_now(CLOCK_REALTIME),
                 .status_is_stale = true,
         };

@@ -47,6 +47,7 @@ struct Daemon {
         Links *links;
         Resolver *resolver;
         StateDir *state;
+        bool is_identity_saved;
         SeedFiles *seed_files;
         Config *config;
         Node *node;
@@ -60,6 +61,7 @@ struct Daemon {
         usec_t deadline_usec;                   /* for which it is armed */
         sd_event_source *stop_source;
         LogLimit notice_limit;
+        RateLimit resting_limit;
         NodeState state_logged;
         sd_event_source *state_source;          /* armed while the node is cut off and that was not said yet */
         usec_t started_usec;                    /* CLOCK_REALTIME */

@@ -117,7 +117,6 @@ int identity_load(StateDir *dir, NodeIdentity *ret) {
                 log_facts(LOG_NOTICE, LOG_FACTS(.message_id = MESSAGE_ID_IDENTITY_NEW, .reason = reason),
                           "This node has a new id, %s: %s.", NODE_ID_TEXT(&identity.id), reason);
 
-        (void) identity_save(dir, &identity);   /* failing that, the clock still gives a later epoch next time */
         *ret = identity;
-        return 0;
+        return identity_save(dir, &identity) >= 0;      /* failing that, the clock still gives a later epoch next time */
 }

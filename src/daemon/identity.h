@@ -25,7 +25,7 @@ void stored_identity_encode(const StoredIdentity *identity, uint8_t body[static 
  * identity_load() - who we are from now on, already written down
  * @dir:        a directory that cannot be written gives an identity for this start only
  *
- * Says so where the id is new, and why. Return: 0, or why the kernel gives no random bytes.
+ * Says so where the id is new, and why. Return: 1; 0 when it could not be written down; or why the kernel gives no random bytes.
  */
 int identity_load(StateDir *dir, NodeIdentity *ret);
 
