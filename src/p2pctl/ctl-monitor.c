@@ -86,19 +86,22 @@ static int on_peer_changed(const Monitor *monitor, const Instance *instance, sd_
 }
 
 static int on_seed_changed(const Monitor *monitor, const Instance *instance, sd_bus_message *m) {
+        _cleanup_free_ char *reason = NULL;
         const char *seed, *address, *state, *error;
         int r;
 
         r = sd_bus_message_read(m, "ssss", &seed, &address, &state, &error);
         if (r < 0)
                 return r;
-        return monitor_print(monitor, json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}",
+        if (asprintf(&reason, "%s%s%s", state, isempty(error) ? "" : ": ", error) < 0)
+                return -ENOMEM;
+        return monitor_print(monitor, json_pack("{s:s, s:s, s:s, s:o, s:s, s:s}",
                                                 "instance", instance->text,
                                                 "event", "seed",
                                                 "what", seed,
                                                 "address", json_text(streq(address, seed) ? "" : address),
                                                 "state", state,
-                                                "reason", json_text(isempty(error) ? state : error)));
+                                                "reason", reason));
 }
 
 static int on_state_changed(const Monitor *monitor, const Instance *instance, sd_bus_message *m) {

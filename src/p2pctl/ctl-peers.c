@@ -240,11 +240,13 @@ int verb_seeds(Ctl *ctl, size_t n_arguments, char **arguments) {
         for (size_t i = 0; i < n; i++) {
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
                 _cleanup_(json_decrefp) json_t *facts = NULL;
-                json_t *seeds;
+                json_t *seeds, *summary;
 
                 r = facts_describe(ctl, instances[i], &facts);
                 if (r != 0)
                         return r;
+                summary = json_object_get(facts, "seeds");
+                (void) json_object_del(summary, "nextTimestamp");       /* each row has its own */
                 r = ctl_call(ctl, instances[i], "ListSeeds", CALL_TIMEOUT_USEC, &reply, "");
                 if (r != 0)
                         return r;
@@ -252,7 +254,7 @@ int verb_seeds(Ctl *ctl, size_t n_arguments, char **arguments) {
                 if (r < 0)
                         return r;
                 if (json_array_append_new(all, json_pack("{s:s, s:O*, s:o}", "instance", instances[i]->text,
-                                                         "summary", json_object_get(facts, "seeds"),
+                                                         "summary", summary,
                                                          "seeds", seeds)) < 0)
                         return -ENOMEM;
                 if (ctl->json != JSON_MODE_OFF)

@@ -83,13 +83,12 @@ static void print_network(const json_t *facts, const char *network, bool seed) {
 static void print_seed(const json_t *facts) {
         const json_t *seeds = fact_object(facts, "seeds"), *reports = fact_object(facts, "reports");
 
-        printf(LABEL "%s open\n", "Sessions", COUNT_TEXT(fact_u64(facts, "sessions"), "session"));
+        printf(LABEL "%" PRIu64 " open\n", "Sessions", fact_u64(facts, "sessions"));
         printf(LABEL "linked with %" PRIu64 " of %" PRIu64 " others%s\n", "Seeds",
                fact_u64(seeds, "linked"), fact_u64(seeds, "configured"),
                json_is_false(json_object_get(seeds, "listed")) ? "; not in seeds.conf, added itself" : "");
-        printf(LABEL "%s received, %" PRIu64 " false, %" PRIu64 " found dead\n", "Reports",
-               COUNT_TEXT(fact_u64(reports, "received"), "report"), fact_u64(reports, "false"),
-               fact_u64(reports, "deaths"));
+        printf(LABEL "%" PRIu64 " received, %" PRIu64 " false; %" PRIu64 " found dead\n", "Reports",
+               fact_u64(reports, "received"), fact_u64(reports, "false"), fact_u64(reports, "deaths"));
 }
 
 static int print_status(const Ctl *ctl, const Instance *instance, const json_t *facts) {

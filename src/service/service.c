@@ -129,7 +129,9 @@ static void emit_member(Service *service, const Notice *notice, const char *chan
 }
 
 static void emit_joined(Service *service, const Notice *notice) {
-        emit_member(service, notice, notice->known ? "restarted" : "joined", DETAIL_OF(notice));
+        const char *change = !notice->known ? "joined" : notice->restarted ? "restarted" : "registered";
+
+        emit_member(service, notice, change, DETAIL_OF(notice));
         if (!notice->known)
                 service_emit(service, "PeerJoined", "so", NODE_ID_TEXT(&notice->id), PEER_PATH(&notice->id));
 }

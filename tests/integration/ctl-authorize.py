@@ -99,8 +99,8 @@ class Authorize(unittest.TestCase):
 
     def test_reading_is_open_to_all(self):
         self.start_node()
-        subprocess.run(["setpriv", f"--reuid={NOBODY}", "--clear-groups", self.p2pctl, "peers"], check=True, timeout=30,
-                       stdout=subprocess.DEVNULL, env={**os.environ, "P2PNET_BUS": self.address})
+        subprocess.run(["setpriv", f"--reuid={NOBODY}", "--clear-groups", self.p2pctl, "peers"], check=True,
+                       timeout=30, stdout=subprocess.DEVNULL, env={**os.environ, "P2PNET_BUS": self.address})
 
 
 if __name__ == "__main__":

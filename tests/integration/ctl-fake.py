@@ -288,7 +288,7 @@ class Following(Bus):
         lines = [line] + [process.stdout.readline() for _ in range(3)]
         text = "".join(lines)
         self.assertRegex(text, r"\d\d:\d\d:\d\d  suspect +evil\\x1b.*127\.0\.0\.1:6002  \(no answer\\r for 1\.6 s\)")
-        self.assertRegex(text, r"  seed +seed\.example:5000 +name not known\n")
+        self.assertRegex(text, r"  seed +seed\.example:5000 +unreachable: name not known\n")
         self.assertRegex(text, r"  overflow .*12 messages dropped")
         self.assertRegex(text, r"  state +isolated +was online\n")
 
