@@ -49,7 +49,7 @@ typedef enum NoticeType {
         NOTICE_SESSION_REFUSED,         /* we or they closed it: .reason, .by_us */
         NOTICE_PROTOCOL_ERROR,          /* malformed or misplaced message: closed */
         NOTICE_DUPLICATE_ID,            /* another node has our id: we took a new one, .id */
-        NOTICE_DUPLICATE_REFUSED,       /* somebody came with the id of another living node, .id at .address */
+        NOTICE_DUPLICATE_REFUSED,       /* somebody came with the id of another living node, .id .name, at .address */
         NOTICE_EPOCH,                   /* we were shown a higher epoch of ours and jumped above it: .epoch */
         NOTICE_REFUTED,                 /* somebody held us as .held_state; incarnation raised */
         NOTICE_CLOCK_JUMP,              /* our timer came .duration late */

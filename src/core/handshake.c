@@ -15,6 +15,13 @@
 
 #include "core/node-internal.h"
 
+/* A caller that is @holder to go by its id, and is not. */
+static void notice_duplicate(Node *node, const Session *caller, const char *holder) {
+        Notice *notice = node_notice_session(node, NOTICE_DUPLICATE_REFUSED, caller);
+
+        (void) snprintf(notice->name, sizeof(notice->name), "%s", holder);
+}
+
 /* The known holder of an id has been asked: @clone when it lives, and is not the one that called. */
 int session_checked(Node *node, Session *check, bool clone, usec_t now_usec) {
         Session *waiting = session_find(node, check->waiting);
@@ -24,7 +31,7 @@ int session_checked(Node *node, Session *check, bool clone, usec_t now_usec) {
         if (!clone)
                 return session_open_accepted(node, waiting, now_usec);
 
-        node_notice_session(node, NOTICE_DUPLICATE_REFUSED, waiting);
+        notice_duplicate(node, waiting, check->name);
         return session_close(node, waiting, CLOSE_DUPLICATE_ID, "Another living node has your id.", now_usec);
 }
 
@@ -142,7 +149,7 @@ int session_on_hello(Node *node, Session *session, const HelloMessage *hello, us
         if (node_id_equal(&hello->id, &node->identity.id)) {
                 if (hello->epoch == node->identity.epoch)
                         return session_close(node, session, CLOSE_SELF, NULL, now_usec);
-                node_notice_session(node, NOTICE_DUPLICATE_REFUSED, session);
+                notice_duplicate(node, session, node->settings.name);
                 return session_close(node, session, CLOSE_DUPLICATE_ID, "This node has that id.", now_usec);
         }
         if (hello->purpose == PURPOSE_PROBE)

@@ -118,6 +118,7 @@ int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_us
 
 static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end) {
         const char *text = NULL;
+        size_t detail_size;
 
         switch (end) {
         case END_REFUSED:
@@ -133,9 +134,12 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
                 text = "the connection broke";
                 break;
         case END_CLOSED:
-                (void) snprintf(slot->error, sizeof(slot->error), "it closed the session (%s)%s%s",
+                detail_size = strlen(session->detail);
+                if (detail_size > 0 && session->detail[detail_size - 1] == '.')
+                        detail_size--;          /* ours goes on in the middle of a sentence */
+                (void) snprintf(slot->error, sizeof(slot->error), "it closed the session (%s)%s%.*s",
                                 close_reason_to_string(session->reason) ?: "unknown reason",
-                                session->detail[0] ? ": " : "", session->detail);
+                                detail_size > 0 ? ": " : "", (int) detail_size, session->detail);
                 return;
         case END_BY_US:
                 text = "we closed the session";

@@ -177,6 +177,8 @@ class Leaving(Members):
         shutil.copytree(self.path(original), self.path(copy))
         self.start(copy, wait=True)
         self.wait_log(copy, r"Another living node has our id: this node is [0-9a-f]{32} from now on\.")
+        refused = f"Refused a caller at 127.0.0.1:{port} that has the id of {self.name(original)}, which is alive."
+        self.assertTrue(any(refused in self.log(instance) for instance in self.seeds + self.peers))
         self.wait_listed(self.seeds[0], self.peer_ports() | {port}, "both")
         self.assertEqual(self.node_id(original), before)
         self.assertNotEqual(self.node_id(copy), before)
