@@ -22,6 +22,7 @@
 #define STOP_USEC (LINKS_FLUSH_USEC + USEC_PER_SEC)
 #define DEADLINE_ACCURACY_USEC USEC_PER_MSEC
 #define OVERDUE_MAX_USEC (5 * USEC_PER_SEC)
+#define READY_MAX_USEC (3 * USEC_PER_SEC)
 #define ISOLATED_USEC (2 * USEC_PER_SEC)        /* a node is cut off for a moment whenever it hears of the first other */
 
 /* ---- effects ---- */
@@ -138,7 +139,7 @@ static void daemon_tell_status(Daemon *daemon) {
         char status[STATUS_SIZE];
         size_t n;
 
-        if (!daemon->status_is_stale)
+        if (!daemon->status_is_stale || !daemon->is_running)
                 return;
 
         daemon->status_is_stale = false;
@@ -568,6 +569,26 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
         return 0;
 }
 
+static int daemon_on_ready_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        daemon_release_ready(userdata);
+        return 0;
+}
+
+void daemon_hold_ready(Daemon *daemon) {
+        daemon->is_ready_held = sd_event_add_time_relative(daemon->event, &daemon->ready_source, CLOCK_BOOTTIME, READY_MAX_USEC, 0,
+                                                           daemon_on_ready_timer, daemon) >= 0;
+}
+
+void daemon_release_ready(Daemon *daemon) {
+        if (!daemon->is_ready_held)
+                return;
+
+        daemon->is_ready_held = false;
+        daemon->ready_source = sd_event_source_disable_unref(daemon->ready_source);
+        if (daemon->is_running && !daemon->is_stopping)
+                process_ready(daemon->process);
+}
+
 int daemon_run(Daemon *daemon) {
         ConfigPaths paths = directories_config_paths(&daemon->directories);
         int r;
@@ -579,7 +600,9 @@ int daemon_run(Daemon *daemon) {
         if (r >= 0)
                 r = daemon_take_seeds(daemon, daemon->first_seeds);
         daemon->handlers->settle(daemon->userdata, r);
-        process_ready(daemon->process);
+        daemon->is_running = true;
+        if (!daemon->is_ready_held)
+                process_ready(daemon->process);
 
         r = sd_event_loop(daemon->event);
         if (r < 0)
@@ -597,6 +620,7 @@ void daemon_done(Daemon *daemon) {
         state_dir_close(daemon->state);
 
         log_limit_done(&daemon->notice_limit);
+        sd_event_source_disable_unref(daemon->ready_source);
         sd_event_source_disable_unref(daemon->state_source);
         sd_event_source_disable_unref(daemon->stop_source);
         sd_event_source_disable_unref(daemon->deadline_source);

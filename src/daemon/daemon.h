@@ -67,6 +67,9 @@ struct Daemon {
         usec_t started_usec;                    /* CLOCK_REALTIME */
 
         char *reload_refused;                   /* why the last reload was, or NULL */
+        bool is_running;                        /* the node has started */
+        bool is_ready_held;                     /* the service manager is to be told a little later */
+        sd_event_source *ready_source;
         bool status_is_stale;
         bool is_stopping;
 };
@@ -90,6 +93,11 @@ int daemon_apply(Daemon *daemon, const Effect *effect);
 /* The queue of effects is empty: arms the timer, tells the status. After an error (what the core returned, or daemon_apply()) it
  * ends the loop. */
 void daemon_settled(Daemon *daemon, int error);
+
+/* Between the two the service manager is not told that we are ready, for READY_MAX_USEC at most: whoever waits for it wants to
+ * find us on the bus. The first may be called before daemon_run() only; the second any time, and more than once. */
+void daemon_hold_ready(Daemon *daemon);
+void daemon_release_ready(Daemon *daemon);
 
 /**
  * daemon_reload() - read the configuration again

@@ -17,6 +17,8 @@
 
 #include "base/text.h"
 #include "bus/names.h"
+#include "daemon/log.h"
+#include "daemon/message-ids.h"
 #include "peerd/delivery.h"
 #include "service/node-bus.h"
 
@@ -51,6 +53,7 @@ struct Subscription {
         uint64_t n_delivered, n_dropped;
         uint64_t n_dropped_untold;
         usec_t told_usec;
+        RateLimit log_limit;
         sd_event_source *overflow_source;       /* armed while there is something to be told */
 
         Subscription *prev, *next;
@@ -151,6 +154,11 @@ static void subscription_tell_dropped(Subscription *subscription) {
             sd_bus_message_append(m, "t", n) >= 0)
                 (void) sd_bus_send_to(subscription->bus, m, subscription->subscriber, NULL);
         service_emit(subscription->all->service, "Overflow", "st", subscription->path, n);
+
+        if (ratelimit_allow(&subscription->log_limit, subscription->told_usec))
+                log_facts(LOG_NOTICE, LOG_FACTS(.message_id = MESSAGE_ID_GOSSIP_LOST, .reason = "a subscriber does not keep up"),
+                          "The subscriber %s of %s does not keep up: messages are dropped for it, %llu so far.",
+                          subscription->subscriber, subscription->path, (unsigned long long) subscription->n_dropped);
 }
 
 static int subscription_on_overflow(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -448,6 +456,7 @@ int subscriptions_subscribe(Subscriptions *subscriptions, sd_bus_message *m, sd_
                 return -ENOMEM;
         subscription->all = subscriptions;
         subscription->bus = sd_bus_message_get_bus(m);
+        subscription->log_limit = (RateLimit) { .interval_usec = USEC_PER_MINUTE, .burst = 1 };
         subscription->subscriber = strdup(sd_bus_message_get_sender(m));
         if (!subscription->subscriber)
                 return -ENOMEM;

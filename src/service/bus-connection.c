@@ -32,7 +32,7 @@ static void bus_connection_drop(BusConnection *connection) {
 
         connection->handlers->detach(connection->userdata);
         (void) sd_bus_detach_event(connection->bus);
-        connection->bus = sd_bus_flush_close_unref(connection->bus);
+        connection->bus = sd_bus_close_unref(connection->bus);  /* no flush, which would wait for a bus that hangs */
 }
 
 BusConnection *bus_connection_free(BusConnection *connection) {
@@ -63,6 +63,7 @@ static void bus_connection_away(BusConnection *connection, const char *reason) {
         connection->is_away = true;
         log_facts(LOG_WARNING, LOG_FACTS(.message_id = MESSAGE_ID_BUS_LOST, .reason = reason),
                   "No D-Bus: %s. The network works without, but local programs cannot reach this node; trying again.", reason);
+        connection->handlers->decided(connection->userdata);
 }
 
 /* sd-bus is in the middle of taking leave when it says so: the rest is for the next turn. */
@@ -104,6 +105,16 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+/* The fixed name is asked for last, and the bus answers in order. */
+static int on_fixed_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        BusConnection *connection = userdata;
+        int r;
+
+        r = on_name(m, userdata, error);
+        connection->handlers->decided(connection->userdata);
+        return r;
+}
+
 static int bus_connection_set_up(BusConnection *connection, sd_bus *bus) {
         static const char rule[] = "type='signal',sender='org.freedesktop.DBus.Local',"
                                    "path='/org/freedesktop/DBus/Local',interface='org.freedesktop.DBus.Local',member='%s'";
@@ -127,7 +138,7 @@ static int bus_connection_set_up(BusConnection *connection, sd_bus *bus) {
                                       connection);
         if (r < 0)
                 return r;
-        r = sd_bus_request_name_async(bus, NULL, connection->fixed_name, SD_BUS_NAME_QUEUE, on_name, connection);
+        r = sd_bus_request_name_async(bus, NULL, connection->fixed_name, SD_BUS_NAME_QUEUE, on_fixed_name, connection);
         if (r < 0)
                 return r;
         return sd_bus_attach_event(bus, connection->event, SD_EVENT_PRIORITY_NORMAL);
@@ -186,7 +197,9 @@ int bus_connection_new(BusConnection **ret, sd_event *event, const char *choice,
         if (r < 0)
                 return r;
 
-        if (!streq(connection->choice, "none")) {
+        if (streq(connection->choice, "none"))
+                handlers->decided(userdata);
+        else {
                 r = bus_connection_open(connection);
                 if (r < 0)
                         return r;

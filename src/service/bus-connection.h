@@ -18,6 +18,8 @@ typedef struct BusConnectionHandlers {
         int (*attach)(void *userdata, sd_bus *bus);
         /* The bus has gone, and with it every caller: let go of it. */
         void (*detach)(void *userdata);
+        /* Whether programs find us is decided: we have our names, or were refused them, or there is no bus. */
+        void (*decided)(void *userdata);
 } BusConnectionHandlers;
 
 /**

@@ -82,8 +82,8 @@ static void service_changed(Service *service) {
 /* ---- signals ---- */
 
 static void emit_state(Service *service, NodeState state) {
-        service_emit(service, "StateChanged", "ss", node_state_to_string(state), node_state_to_string(service->state));
-        service_tell_changes(service);
+        service_emit(service, "StateChanged", "ss", node_state_to_string(state), node_state_to_string(service->state_signalled));
+        service->state_signalled = state;
 }
 
 static void emit_seed(Service *service, const char *seed) {
@@ -172,9 +172,6 @@ static void emit_unlinked(Service *service, const Notice *notice) {
 }
 
 void service_on_notice(Service *service, const Notice *notice) {
-        if (!service_bus(service))
-                return;
-
         service_changed(service);
 
         switch (notice->type) {
@@ -256,6 +253,12 @@ static int service_on_attach(void *userdata, sd_bus *bus) {
         return service->handlers->attach(service, bus);
 }
 
+static void service_on_decided(void *userdata) {
+        Service *service = userdata;
+
+        daemon_release_ready(service->daemon);
+}
+
 static void service_on_detach(void *userdata) {
         Service *service = userdata;
 
@@ -268,6 +271,7 @@ int service_init(Service *service, Daemon *daemon, const char *choice, const cha
         static const BusConnectionHandlers connection_handlers = {
                 .attach = service_on_attach,
                 .detach = service_on_detach,
+                .decided = service_on_decided,
         };
         int r;
 
@@ -276,6 +280,7 @@ int service_init(Service *service, Daemon *daemon, const char *choice, const cha
                 .interface = interface,
                 .handlers = handlers,
                 .state = node_state(daemon->node),
+                .state_signalled = node_state(daemon->node),
         };
 
         r = bus_errors_register();
@@ -291,6 +296,7 @@ int service_init(Service *service, Daemon *daemon, const char *choice, const cha
                 return EX_OSERR;
         }
 
+        daemon_hold_ready(daemon);
         r = bus_connection_new(&service->connection, daemon->event, choice, fixed_name, daemon->port, &connection_handlers, service);
         if (r == -EINVAL) {
                 log_error("Found an unknown choice of a bus; accepted are system, user, none, and a D-Bus address such as "

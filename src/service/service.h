@@ -32,7 +32,8 @@ struct Service {
         sd_event_source *changes_source;
         usec_t changes_usec;            /* when they were told last */
         bool is_armed;
-        NodeState state;                /* as told */
+        NodeState state;                /* as told, */
+        NodeState state_signalled;      /* and by StateChanged, which does not wait */
         size_t n_alive;                 /* as told */
 
         NodeId accused;                 /* by us, last; */
