@@ -16,6 +16,7 @@ import unittest
 
 P2PCTL = os.environ["P2PCTL"]
 FAKE_NODE = os.environ["FAKE_NODE"]
+MANUAL_PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/man/p2pctl.1.scd")
 
 # What must never reach a terminal: C0 but for newline, DEL, C1, and what turns text around.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f\x80-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -142,6 +143,16 @@ class CommandLine(Bus):
         self.run_ctl("help", "nothing", status=2)
         self.assertIn("p2pctl ", self.run_ctl("version").stdout)
         self.assertEqual(list(json.loads(self.run_ctl("-j", "--version").stdout)), ["version"])
+
+    def test_the_manual_page_has_every_command_and_every_option(self):
+        with open(MANUAL_PAGE, encoding="utf-8") as file:
+            page = file.read()
+        for command in json.loads(self.run_ctl("--json=short", "help").stdout)["commands"]:
+            self.assertIn("*" + command["command"], page)
+        options = re.findall(r"--[a-z-]+", self.run_ctl("help").stdout)
+        self.assertGreater(len(options), 20)
+        for option in options:
+            self.assertIn("*" + option, page)
 
     def test_too_much_on_standard_input_is_said(self):
         result = self.run_ctl("publish", "/x", "-", stdin="x" * (1024 * 1024 + 1), status=2)
