@@ -35,12 +35,14 @@ void registry_start_afresh(Node *node, usec_t now_usec) {
 
 void registry_changed(Node *node, Member *member, usec_t now_usec) {
         Registry *registry = &node->seed->registry;
+        usec_t when_usec = now_usec;
 
         member_arm(node, member);
-        if (!timer_is_set(&registry->persist))
-                timer_set(&node->timers, &registry->persist,
-                          registry->persisted_usec == 0 ? now_usec :
-                                                          MAX(now_usec, usec_add(registry->persisted_usec, PERSIST_USEC)));
+        if (timer_is_set(&registry->persist))
+                return;
+        if (registry->persisted_usec > 0)
+                when_usec = MAX(now_usec, usec_add(registry->persisted_usec, PERSIST_USEC));
+        timer_set(&node->timers, &registry->persist, when_usec);
 }
 
 void registry_persist(Node *node, usec_t now_usec) {
@@ -204,9 +206,9 @@ static int registry_heard(Node *node, Session *session, Member *member, unsigned
         if (member->registered_usec == 0 && session->use == SESSION_ACCEPTED)
                 member->registered_usec = now_usec;
         if (registry_renewed(node, member, now_usec, now_usec))
-                mesh_changed(node, member, now_usec);
+                exchange_changed(node, member, now_usec);
         else
-                mesh_renewed(node, member);
+                exchange_renewed(node, member);
         return reports_answered(node, &session->id, session->epoch, session, now_usec);
 }
 
@@ -226,7 +228,8 @@ int registry_on_register(Node *node, Session *session, const RegisterMessage *me
         int change, r;
 
         if (!record_is_of(&message->record, session) || message->record.epoch != session->epoch)
-                return session_protocol_error(node, session, "REGISTER has to carry the sender's own record, alive.", now_usec);
+                return session_protocol_error(node, session, "REGISTER has to carry the sender's own record, alive.",
+                                              now_usec);
 
         message_set(&answer, MESSAGE_REGISTER_OK, register_ok, .lease_msec = lease_msec(node));
         record = registry_clean(&message->record, &session->remote);
@@ -258,7 +261,7 @@ int registry_on_register(Node *node, Session *session, const RegisterMessage *me
 
                 if (change != MEMBER_UNCHANGED) {
                         registry_changed(node, member, now_usec);
-                        mesh_changed(node, member, now_usec);
+                        exchange_changed(node, member, now_usec);
                 }
                 if (is_new)
                         notice_registered(node, member, change);
@@ -288,9 +291,10 @@ int registry_on_renew(Node *node, Session *session, const RenewMessage *message,
                         bool was_live = member_state_is_live(member->record.state);
 
                         /* It refuted elsewhere, and we have not heard of it yet. */
-                        member_set_state(&node->members, member, message->epoch, message->incarnation, MEMBER_ALIVE, now_usec);
+                        member_set_state(&node->members, member, message->epoch, message->incarnation, MEMBER_ALIVE,
+                                         now_usec);
                         registry_changed(node, member, now_usec);
-                        mesh_changed(node, member, now_usec);
+                        exchange_changed(node, member, now_usec);
                         if (!was_live)
                                 node_notice_member(node, NOTICE_ALIVE, member)->n = (unsigned) node->members.n_live;
                 }
@@ -349,7 +353,7 @@ int registry_on_leave(Node *node, Session *session, const LeaveMessage *message,
         member->registered_usec = 0;
         member->heard_usec = now_usec;
         registry_changed(node, member, now_usec);
-        mesh_changed(node, member, now_usec);
+        exchange_changed(node, member, now_usec);
         node_notice_member(node, NOTICE_LEFT, member)->n = (unsigned) node->members.n_live;
         return 0;
 }
@@ -361,7 +365,8 @@ int registry_on_refute(Node *node, Session *session, const Record *record, usec_
         int change, r;
 
         if (!record_is_of(record, session) || record->epoch < session->epoch)
-                return session_protocol_error(node, session, "REFUTE has to carry the sender's own record, alive.", now_usec);
+                return session_protocol_error(node, session, "REFUTE has to carry the sender's own record, alive.",
+                                              now_usec);
 
         session->epoch = record->epoch;         /* it may have refuted by a new epoch */
         if (!member)
@@ -380,7 +385,7 @@ int registry_on_refute(Node *node, Session *session, const Record *record, usec_
         if (r < 0)
                 return r;
         registry_changed(node, member, now_usec);
-        mesh_changed(node, member, now_usec);
+        exchange_changed(node, member, now_usec);
         if (change == MEMBER_REVIVED || change == MEMBER_RESTARTED)
                 node_notice_member(node, NOTICE_ALIVE, member)->n = (unsigned) node->members.n_live;
         return 0;

@@ -13,9 +13,9 @@
  *                          left or dead ------------------------------------^
  *                                                    24 h
  *
- * Lost is an opinion of this seed alone: such a member (Member.hidden) is neither listed nor sent, but comes back without having
- * to register. So are those of a snapshot, until they renew. What a member says of itself beats what others say of
- * it only with a higher epoch or incarnation, so a dead one is told and has to refute.
+ * Lost is an opinion of this seed alone: such a member (Member.hidden) is neither listed nor sent, but comes back
+ * without having to register. So are those of a snapshot, until they renew. What a member says of itself beats what
+ * others say of it only with a higher epoch or incarnation, so a dead one is told and has to refute.
  */
 
 #include "core/node-internal.h"
@@ -52,7 +52,8 @@ void registry_start_afresh(Node *node, usec_t now_usec);
 
 /* After a change of what the directory says: arms the member's timer, has it written down. */
 void registry_changed(Node *node, Member *member, usec_t now_usec);
-/* A member's lease was renewed at @when_usec, here or at another seed; it is listed again if it was lost. True when it was. */
+/* A member's lease was renewed at @when_usec, here or at another seed; it is listed again if it was lost. True when
+ * it was. */
 bool registry_renewed(Node *node, Member *member, usec_t when_usec, usec_t now_usec);
 /* A copy with only those addresses that the one who sent it can know of, and that can be dialled. */
 Record registry_clean(const Record *record, const Address *from);

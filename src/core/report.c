@@ -214,7 +214,7 @@ static int accusation_dead(Node *node, Accusation *accusation, Member *member, u
         member_set_state(&node->members, member, held.epoch, held.incarnation, MEMBER_DEAD, now_usec);
         member->registered_usec = 0;
         registry_changed(node, member, now_usec);
-        mesh_changed(node, member, now_usec);
+        exchange_changed(node, member, now_usec);
         node->counters[COUNTER_DEATHS]++;
 
         notice = node_notice_member(node, NOTICE_REPORTED_DEAD, member);
@@ -385,7 +385,8 @@ int reports_on_report(Node *node, Session *session, const DeadReportMessage *mes
                 r = accusation_new(node, member, now_usec, &accusation);
                 if (r < 0)
                         return r;
-        } else if (accusation->n_reporters >= ACCUSATION_REPORTERS_MAX || accusation_has_reporter(accusation, &session->id))
+        } else if (accusation->n_reporters >= ACCUSATION_REPORTERS_MAX ||
+                   accusation_has_reporter(accusation, &session->id))
                 return 0;
 
         accusation->reporters[accusation->n_reporters++] = session->id;

@@ -2,24 +2,22 @@
 #pragma once
 
 /*
- * Dead reports (PROTOCOL.md, section 6): a registered peer says that another is dead. The accusation is a note of this seed, never part of
- * a record and never sent on. The accused is asked, over its session by PING if it has one, and by a connection of our own:
+ * Dead reports (PROTOCOL.md, section 6): a registered peer says that another is dead. The accusation is a note of
+ * this seed, never part of a record and never sent on. The accused is asked, over its session by PING if it has
+ * one, and by a connection of our own:
  *
- *                 report            both tries fail                       a second reporter, or the
- *      (nothing) --------> dialling ----------------> asked? -----------> accused had few links
- *          ^      ^            |                      until the PING   |------------------------> dead
- *          |      |            | HELLO_OK, PONG,      has had its time |
- *          +------|------------+ REFUTE, renewal:                      v
- *          |   queued          false                                unanswered: waits for a second
- *          |   (limits)                                             reporter, then is forgotten
- *          +-----------------------------------------------------------+
+ *      (nothing) --report--> dialling --both tries fail--> asked --no PONG in its time--> unanswered
+ *          ^                    |                            |                          |        |
+ *          |                    |                            |      a second reporter,  |        | 60 s
+ *          |                    v                            v      or few links known  v        v
+ *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal -+                        dead   (nothing)
  *
- * An accused that never told us how many links it has counts as one with few: we know it from another seed only, and whether a second
- * reporter is registered here is chance. One whose lease has run out needs no second reporter either. The profile classic
- * believes the first report without asking.
+ * An accused that never told us how many links it has counts as one with few: we know it from another seed only,
+ * and whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter
+ * either. The profile classic believes the first report without asking.
  *
- * What a reporter can cause is bounded: open accusations, reports a minute, and, for the sake of third parties, how often
- * one address and one host are dialled. One whose reports turn out false is not listened to for a while.
+ * What a reporter can cause is bounded: open accusations, reports a minute, and, for the sake of third parties, how
+ * often one address and one host are dialled. One whose reports turn out false is not listened to for a while.
  */
 
 #include "core/node-internal.h"
@@ -40,8 +38,8 @@
 #define REPORTS_FALSE_MAX 4U                            /* among the last eight */
 #define REPORTER_IGNORED_USEC (10 * USEC_PER_MINUTE)
 
-/* Dials to one address and to one host are counted in a table of fixed size, under a keyed hash: two that meet in it wait for each
- * other at times. */
+/* Dials to one address and to one host are counted in a table of fixed size, under a keyed hash: two that meet in
+ * it wait for each other at times. */
 #define TARGETS_MAX 1024U
 #define TARGET_USEC (10 * USEC_PER_SEC)
 #define TARGET_ADDRESS_DIALS 4U
@@ -72,8 +70,8 @@ int reports_on_report(Node *node, Session *session, const DeadReportMessage *mes
 /* Ends the accusation of a member, if there is one. */
 void reports_settle(Node *node, const NodeId *id, Outcome outcome, usec_t now_usec);
 
-/* A sign of life from a node in that epoch. If it stands accused it is told, so that it refutes and those who suspect it learn of it.
- * @session: on which it came; NULL when another seed has it. */
+/* A sign of life from a node in that epoch. If it stands accused it is told, so that it refutes and those who
+ * suspect it learn of it. @session: on which it came; NULL when another seed has it. */
 int reports_answered(Node *node, const NodeId *id, uint64_t epoch, Session *session, usec_t now_usec);
 /* The same, of a renewal at that time, which may be older than the accusation. */
 int reports_on_renewal(Node *node, const Member *member, usec_t when_usec, usec_t now_usec);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The seed role: which session and message is whose business. Sessions here are of three kinds: peers that register, other
- * seeds (meshed), and those by which we ask somebody who stands accused (FOR_VERDICT).
+ * The seed role: which session and message is whose business. Sessions here are of three kinds: peers that
+ * register, other seeds (meshed), and those by which we ask somebody who stands accused (FOR_VERDICT).
  */
 
 #include <errno.h>
@@ -20,11 +20,11 @@ int seed_node_new(Node *node) {
         r = registry_init(node);
         if (r < 0)
                 return r;
-        return mesh_init(node);
+        return exchange_init(node);
 }
 
 static void seed_free(Node *node) {
-        mesh_done(node);
+        exchange_done(node);
         reports_done(node);
         registry_done(node);
         free(node->seed);
@@ -33,7 +33,8 @@ static void seed_free(Node *node) {
 
 static int seed_start(Node *node, usec_t now_usec) {
         registry_start_afresh(node, now_usec);
-        return mesh_start(node, now_usec);
+        exchange_start(node, now_usec);
+        return mesh_link(node, now_usec);
 }
 
 static int seed_stop(Node *node, usec_t now_usec) {
@@ -82,7 +83,7 @@ static int seed_on_peer_message(Node *node, Session *session, const Message *mes
         case MESSAGE_DEAD_REPORT:
                 return reports_on_report(node, session, &message->dead_report, now_usec);
         case MESSAGE_SYNC_DIGEST:
-                return mesh_on_digest(node, session, &message->sync_digest, now_usec);
+                return exchange_on_digest(node, session, &message->sync_digest, now_usec);
         default:
                 return seed_misplaced(node, session, now_usec);
         }
@@ -92,9 +93,9 @@ static int seed_on_seed_message(Node *node, Session *session, const Message *mes
         switch (message->type) {
 
         case MESSAGE_SYNC_DIGEST:
-                return mesh_on_digest(node, session, &message->sync_digest, now_usec);
+                return exchange_on_digest(node, session, &message->sync_digest, now_usec);
         case MESSAGE_SYNC_RECORDS:
-                return mesh_on_records(node, session, &message->sync_records, now_usec);
+                return exchange_on_records(node, session, &message->sync_records, now_usec);
         default:
                 return seed_misplaced(node, session, now_usec);
         }
@@ -130,9 +131,9 @@ static int seed_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_ACCUSATION:
                 return reports_on_timer(node, timer, now_usec);
         case TIMER_PUSH:
-                return mesh_on_push(node, now_usec);
+                return exchange_on_push(node, now_usec);
         case TIMER_RENEWALS:
-                return mesh_on_renewals(node, now_usec);
+                return exchange_on_renewals(node, now_usec);
         }
         return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Comparing two tables (PROTOCOL.md, 7.3): a digest of 256 hashes finds the buckets that differ, and only those are sent. A
- * peer's digest counts the peer itself, as everybody else's table does; a seed is in nobody's table.
+ * Comparing two tables (PROTOCOL.md, 7.3): a digest of 256 hashes finds the buckets that differ, and only those are
+ * sent. A peer's digest counts the peer itself, as everybody else's table does; a seed is in nobody's table.
  */
 
 #include <errno.h>

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * One node, and everything around it by hand: connections that come and go, what the others say, time. After each event the
- * harness drains the effects, as a daemon does, keeps what was sent, dialled, said and persisted until it is asked for, and holds
- * the node to what core/effect.h and core/node.h promise (assert): nothing is sent on a connection that is not there, no number is
- * used twice, and no id or epoch is told to anybody before it is written down.
+ * One node, and everything around it by hand: connections that come and go, what the others say, time. After each
+ * event the harness drains the effects, as a daemon does, keeps what was sent, dialled, said and persisted until it
+ * is asked for, and holds the node to what core/effect.h and core/node.h promise (assert): nothing is sent on a
+ * connection that is not there, no number is used twice, and no id or epoch is told to anybody before it is written
+ * down.
  *
  * Every frame goes through the codec in both directions. The unit tests and the fuzz targets of the core share it.
  */
@@ -98,7 +99,8 @@ void harness_send_bytes(Harness *harness, LinkId link, const uint8_t *data, size
 /* The other end goes on not reading: what is sent as data stays queued. */
 void harness_set_reading(Harness *harness, LinkId link, bool reading);
 
-/* From now on everybody answers PING with PONG at once, but those that are silent; the PINGs can be seen nevertheless. */
+/* From now on everybody answers PING with PONG at once, but those that are silent; the PINGs can be seen
+ * nevertheless. */
 void harness_set_answering(Harness *harness, bool answering);
 void harness_set_silent(Harness *harness, LinkId link);
 /* So many bytes that were sent before a PING have not been acknowledged. */

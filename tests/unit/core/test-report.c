@@ -6,7 +6,8 @@
 
 #define SEC USEC_PER_SEC
 
-/* Peers 1 to 9 are registered with four links each; 1 is usually the one that stands accused, and the others report. */
+/* Peers 1 to 9 are registered with four links each; 1 is usually the one that stands accused, and the others
+ * report. */
 static LinkId links[10];
 
 static int setup_peers(void **state) {

@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/exchange.h"
+#include "core/mesh.h"
+
+#include "expect-mesh.h"
+
+/* ---- pushing ---- */
+
+static void test_changes_are_pushed_within_200_ms(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), peer;
+        const Message *pushed;
+        Message leave;
+
+        peer = register_peer(h, 1, 4);
+        register_peer(h, 2, 4);
+        expect_nothing(h, link);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        pushed = expect(h, link, MESSAGE_SYNC_RECORDS);
+        assert_int_equal(pushed->sync_records.n_records, 2);
+        assert_int_equal(pushed->sync_records.records[0].id.bytes[0], 1);
+        assert_int_equal(pushed->sync_records.records[0].state, MEMBER_ALIVE);
+        assert_int_equal(pushed->sync_records.records[0].age_msec, 200);
+        assert_int_equal(pushed->sync_records.records[0].n_addresses, 1);
+        expect_nothing(h, link);
+
+        message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH);
+        harness_send(h, peer, &leave);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        pushed = expect(h, link, MESSAGE_SYNC_RECORDS);
+        assert_int_equal(pushed->sync_records.n_records, 1);
+        assert_int_equal(pushed->sync_records.records[0].state, MEMBER_LEFT);
+        assert_int_equal(pushed->sync_records.records[0].n_addresses, 0);
+}
+
+static void test_what_another_seed_told_is_not_pushed_on(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), other = link_seed(h, 201);
+
+        send_record(h, link, 1, MEMBER_ALIVE, 0);
+        assert_true(is_listed(h, 1));
+        harness_advance(h, SEC);
+        assert_null(harness_find(h, other, MESSAGE_SYNC_RECORDS));
+}
+
+static void test_renewals_are_pushed_every_10_seconds(void **state) {
+        Harness *h = *state;
+        LinkId link, peer;
+        const Message *pushed;
+        unsigned n = 0;
+
+        peer = register_peer(h, 1, 4);
+        link = link_seed(h, 200);
+        send_renew(h, peer, HARNESS_EPOCH, 0, 4);
+        send_renew(h, peer, HARNESS_EPOCH, 0, 4);
+        harness_advance(h, 30 * SEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS))) {
+                assert_int_equal(pushed->sync_records.n_records, 0);
+                assert_int_equal(pushed->sync_records.n_renewals, 1);
+                assert_int_equal(pushed->sync_records.renewals[0].id.bytes[0], 1);
+                assert_int_equal(pushed->sync_records.renewals[0].epoch, HARNESS_EPOCH);
+                assert_in_range(pushed->sync_records.renewals[0].age_msec, 1, 10000);
+                n++;
+        }
+        assert_int_equal(n, 1);
+}
+
+static void test_loopback_peers_are_not_sent_to_other_hosts(void **state) {
+        Harness *h = *state;
+        Other local = harness_peer(1);
+        LinkId remote = link_seed(h, 200), link;
+        Other seed = harness_seed(210);
+        Record record;
+
+        seed.remote = harness_loopback(40000);
+        link = harness_open(h, &seed);
+        local.remote = harness_loopback(40001);
+        local.addresses[0] = harness_loopback(6000);
+        record = harness_record(&local);
+        send_register(h, harness_open(h, &local), &record, 4);
+
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        expect_nothing(h, remote);
+        assert_int_equal(expect(h, link, MESSAGE_SYNC_RECORDS)->sync_records.n_records, 1);
+}
+
+static void test_a_push_to_many_is_split(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        const Message *pushed;
+        size_t n = 0;
+
+        for (unsigned i = 1; i <= 100; i++)
+                register_peer(h, (uint8_t) i, 4);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n += pushed->sync_records.n_records;
+        assert_int_equal(n, 100);
+}
+
+static void test_more_than_a_push_takes_follow_in_the_next(void **state) {
+        Harness *h = *state;
+        LinkId link;
+        const Message *pushed;
+        size_t n = 0, n_renewals = 0;
+
+        for (unsigned i = 0; i < EXCHANGE_PUSH_MAX + 10; i++)
+                register_one_of_many(h, i);
+        link = link_seed(h, 200);
+        for (unsigned i = 0; i < EXCHANGE_PUSH_MAX + 10; i++) {
+                Other other = harness_peer((uint8_t) (1 + i % 200));
+                LinkId peer;
+
+                other.id.bytes[1] = (uint8_t) (i / 200);
+                peer = harness_open(h, &other);
+                send_refute(h, peer, &other, HARNESS_EPOCH, 1);
+                harness_change(h, peer, LINK_CLOSED);
+        }
+
+        harness_drop_sent(h);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n += pushed->sync_records.n_records;
+        assert_int_equal(n, EXCHANGE_PUSH_MAX);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n += pushed->sync_records.n_records;
+        assert_int_equal(n, EXCHANGE_PUSH_MAX + 10);
+
+        /* Registering with what is held already is a renewal. */
+        for (unsigned i = 0; i < MESSAGE_RENEWALS_MAX + 1; i++)
+                register_one_of_many(h, i);
+        harness_advance(h, 10 * SEC);
+        while ((pushed = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n_renewals += pushed->sync_records.n_renewals;
+        assert_int_equal(n_renewals, MESSAGE_RENEWALS_MAX + 1);
+}
+
+static void test_a_digest_follows_the_push_that_it_counts(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        const Message *sent;
+
+        /* With a change just before whatever time the digest is due at. */
+        for (unsigned i = 0; i < 400; i++) {
+                bool pushed = false;
+
+                register_one_of_many(h, i);
+                harness_advance(h, EXCHANGE_PUSH_USEC / 2);
+                while ((sent = harness_next(h, link))) {
+                        pushed = pushed || sent->type == MESSAGE_SYNC_RECORDS;
+                        if (sent->type == MESSAGE_SYNC_DIGEST)
+                                assert_true(pushed);
+                }
+                if (i % 50 == 0)
+                        send_digest(h, link, (uint8_t[]) { 0 });
+                harness_drop_sent(h);
+        }
+}
+
+/* Everything that can be due, in one call that comes late: the queue of effects has room for it. */
+static void test_the_worst_event_fits(void **state) {
+        NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = harness_new(&settings, 0x80);
+        uint8_t numbers[SEEDS_MAX + 1] = {};
+
+        for (uint8_t n = 0; n < SEEDS_MAX; n++)
+                numbers[n] = (uint8_t) (130 + n);
+        harness_set_seeds(h, numbers);
+        harness_start(h);
+        for (uint8_t n = 0; n < SEEDS_MAX; n++)
+                link_seed(h, numbers[n]);
+        for (unsigned i = 0; i < MESH_UNLISTED_MAX; i++) {
+                Other seed = harness_seed((uint8_t) (1 + i));
+
+                assert_int_not_equal(harness_open(h, &seed), 0);
+        }
+        assert_int_equal(node_n_registered(harness_node(h)), SEEDS_MAX);
+
+        for (unsigned i = 0; i < 3000; i++)
+                register_one_of_many(h, i);
+        for (uint8_t n = 20; n < 120; n++) {
+                LinkId link = register_peer(h, n, 4);
+
+                send_digest(h, link, (uint8_t[]) { 0 });
+        }
+        for (unsigned i = 0; i < 30; i++)
+                harness_sleep(h, 4 * SEC);
+        assert_in_range(harness_n_effects_max(h), 500, 2048);
+}
+
+static void test_a_peer_that_renews_elsewhere_and_is_silent_here_is_closed(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), peer = register_peer(h, 1, 4);
+
+        for (unsigned i = 0; i < 9; i++) {
+                harness_advance(h, 10 * SEC - 1);
+                send_renewal(h, link, 1, HARNESS_EPOCH, 0);
+        }
+        assert_true(harness_is_up(h, peer));
+        harness_advance(h, SEC);
+        assert_non_null(harness_find(h, peer, MESSAGE_CLOSE));
+        assert_true(is_listed(h, 1));
+}
+
+/* ---- comparing ---- */
+
+static void test_a_digest_that_differs_is_answered_with_records_and_a_question(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        const Message *answer;
+
+        register_peer(h, 1, 4);
+        register_peer(h, 2, 4);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        harness_drop_sent(h);
+
+        send_digest(h, link, (uint8_t[]) { 2, 3, 0 });
+        answer = expect(h, link, MESSAGE_SYNC_RECORDS);
+        assert_int_equal(answer->sync_records.n_records, 1);
+        assert_int_equal(answer->sync_records.records[0].id.bytes[0], 1);
+        assert_true(answer->sync_records.has_want);
+        for (unsigned b = 0; b < SYNC_BUCKETS; b++)
+                assert_int_equal(!!(answer->sync_records.want[b / 8] & 0x80 >> b % 8), b == 1 || b == 3);
+
+        send_digest(h, link, (uint8_t[]) { 1, 2, 0 });
+        expect_nothing(h, link);
+}
+
+static void test_a_question_is_answered_without_one(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        Message question = { .type = MESSAGE_SYNC_RECORDS };
+        const Message *answer;
+
+        register_peer(h, 1, 4);
+        register_peer(h, 2, 4);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        harness_drop_sent(h);
+
+        question.sync_records.has_want = true;
+        question.sync_records.want[0] = 0x80 >> 2;
+        harness_send(h, link, &question);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        answer = expect(h, link, MESSAGE_SYNC_RECORDS);
+        assert_int_equal(answer->sync_records.n_records, 1);
+        assert_int_equal(answer->sync_records.records[0].id.bytes[0], 2);
+        assert_false(answer->sync_records.has_want);
+}
+
+static void test_a_peers_digest_is_answered_without_a_question(void **state) {
+        Harness *h = *state;
+        LinkId link = register_peer(h, 1, 4);
+        const Message *answer;
+
+        register_peer(h, 2, 4);
+        send_digest(h, link, (uint8_t[]) { 1, 2, 0 });
+        expect_nothing(h, link);
+        send_digest(h, link, (uint8_t[]) { 1, 0 });
+        answer = expect(h, link, MESSAGE_SYNC_RECORDS);
+        assert_int_equal(answer->sync_records.n_records, 1);
+        assert_int_equal(answer->sync_records.records[0].id.bytes[0], 2);
+        assert_false(answer->sync_records.has_want);
+}
+
+static void test_a_peers_digests_are_rate_limited(void **state) {
+        Harness *h = *state;
+        LinkId link = register_peer(h, 1, 4);
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < 100; i++)
+                send_digest(h, link, (uint8_t[]) { 0 });
+        while (harness_find(h, link, MESSAGE_SYNC_RECORDS))
+                n++;
+        assert_int_equal(n, DIGESTS_BURST);
+        harness_advance(h, DIGESTS_USEC);
+        send_digest(h, link, (uint8_t[]) { 0 });
+        assert_non_null(harness_find(h, link, MESSAGE_SYNC_RECORDS));
+}
+
+static void test_whole_tables_go_out_in_parts(void **state) {
+        Harness *h = *state;
+        Other asker = harness_peer(250);
+        LinkId seed = link_seed(h, 200), link;
+        Record records[64];
+        const Message *answer;
+        size_t n = 0, n_at_once = 0;
+
+        for (unsigned i = 0; i < 1600; i++) {
+                Record record = record_of((uint8_t) (1 + i % 200), MEMBER_ALIVE, 0);
+
+                record.id.bytes[1] = (uint8_t) (i / 200);
+                records[i % 64] = record;
+                if (i % 64 == 63)
+                        send_records(h, seed, records, 64);
+        }
+        assert_int_equal(node_n_alive(harness_node(h)), 1600);
+
+        link = harness_open(h, &asker);
+        harness_set_reading(h, link, false);
+        send_digest(h, link, (uint8_t[]) { 0 });
+        while ((answer = harness_next(h, link)))
+                n_at_once += answer->sync_records.n_records;
+        assert_in_range(n_at_once, 1, EXCHANGE_ANSWER_MAX + 8);
+
+        /* One who does not read gets no more. */
+        harness_advance(h, 5 * SEC);
+        expect_nothing(h, link);
+
+        n = n_at_once;
+        harness_set_reading(h, link, true);
+        assert_int_equal(node_on_sent(harness_node(h), link, SIZE_MAX, harness_now(h)), 0);
+        harness_advance(h, 5 * SEC);
+        while ((answer = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
+                n += answer->sync_records.n_records;
+        assert_int_equal(n, 1600);
+}
+
+/* ---- being told ---- */
+
+static void test_synced_records_carry_their_age(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        const Notice *notice;
+
+        send_record(h, link, 1, MEMBER_ALIVE, 60000);
+        assert_true(is_listed(h, 1));
+        assert_int_equal(member_of(h, 1).registered_usec, 0);
+        notice = harness_notice(h, NOTICE_JOINED);
+        assert_non_null(notice);
+        assert_int_equal(notice->n, 1);
+
+        /* Leases that began before our start are given their full time, so look at a later one. */
+        harness_advance(h, 130 * SEC);
+        link = link_seed(h, 201);
+        send_record(h, link, 2, MEMBER_ALIVE, 60000);
+        harness_advance(h, 30 * SEC - 1);
+        assert_true(is_listed(h, 2));
+        harness_advance(h, 1);
+        assert_true(member_of(h, 2).lost);
+}
+
+static void test_what_is_older_than_a_lease_is_not_taken(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+
+        send_record(h, link, 1, MEMBER_ALIVE, 90000);
+        assert_int_equal(node_n_members(harness_node(h)), 0);
+}
+
+static void test_renewals_extend_and_never_shorten(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        usec_t end;
+
+        for (unsigned i = 0; i < 10; i++) {
+                /* Leases that began before our start have their full time, so let that be long ago. */
+                harness_advance(h, 30 * SEC);
+                send_digest(h, link, (uint8_t[]) { 0 });
+        }
+        register_peer(h, 1, 4);
+        end = member_of(h, 1).lease_end_usec;
+        harness_advance(h, 20 * SEC);
+        send_renewal(h, link, 1, HARNESS_EPOCH, 30000);
+        assert_int_equal(member_of(h, 1).lease_end_usec, end);
+        send_renewal(h, link, 1, HARNESS_EPOCH, 5000);
+        assert_int_equal(member_of(h, 1).lease_end_usec, end + 15 * SEC);
+        send_renewal(h, link, 1, HARNESS_EPOCH - 1, 0);
+        assert_int_equal(member_of(h, 1).lease_end_usec, end + 15 * SEC);
+        send_record(h, link, 1, MEMBER_ALIVE, 1000);
+        assert_int_equal(member_of(h, 1).lease_end_usec, end + 19 * SEC);
+        send_renewal(h, link, 9, HARNESS_EPOCH, 0);
+        assert_int_equal(node_n_members(harness_node(h)), 1);
+}
+
+static void test_a_renewal_elsewhere_brings_a_lost_one_back(void **state) {
+        Harness *h = *state;
+        LinkId link;
+
+        harness_change(h, register_peer(h, 1, 4), LINK_RESET);
+        harness_advance(h, 90 * SEC);
+        assert_true(member_of(h, 1).lost);
+        link = link_seed(h, 200);
+        send_renewal(h, link, 1, HARNESS_EPOCH, 90000);
+        assert_true(member_of(h, 1).lost);
+        send_renewal(h, link, 1, HARNESS_EPOCH, 1000);
+        assert_true(is_listed(h, 1));
+}
+
+static void test_a_death_is_taken_from_a_seed_of_the_list(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), peer;
+
+        peer = register_peer(h, 1, 4);
+        harness_advance(h, 10 * SEC);
+        send_record(h, link, 1, MEMBER_DEAD, 1000);
+        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
+        assert_non_null(harness_notice(h, NOTICE_DEAD));
+        assert_int_equal(harness_find(h, peer, MESSAGE_ACCUSED)->accused.held.state, MEMBER_DEAD);
+        assert_int_equal(counted(h, COUNTER_DEATHS), 0);        /* decided elsewhere */
+
+        /* Its time runs from the death. */
+        harness_advance(h, 24 * USEC_PER_HOUR - SEC - 1);
+        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
+        harness_advance(h, 1);
+        assert_int_equal(node_n_members(harness_node(h)), 0);
+}
+
+static void test_a_seed_that_called_from_a_listed_address_is_believed(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(200);
+        LinkId link;
+
+        resolve(h, 200);
+        harness_change(h, harness_dialled(h, NULL), LINK_REFUSED);
+        link = harness_open(h, &seed);
+        register_peer(h, 1, 4);
+        harness_advance(h, 2 * SEC);
+        send_record(h, link, 1, MEMBER_LEFT, 0);
+        assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
+        assert_non_null(harness_notice(h, NOTICE_LEFT));
+}
+
+static void test_a_seed_that_lost_its_id_is_believed_beside_its_old_session(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(200);
+        LinkId link;
+
+        link_seed(h, 200);              /* half open by now */
+        seed.id = ID(212);
+        link = harness_open(h, &seed);
+        register_peer(h, 1, 4);
+        harness_advance(h, 2 * SEC);
+        send_record(h, link, 1, MEMBER_LEFT, 0);
+        assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
+}
+
+static void test_unlisted_seeds_may_add_but_not_remove(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(210), same_host = harness_seed(211);
+        LinkId link, other;
+
+        resolve(h, 200);
+        link = harness_open(h, &seed);
+        same_host.remote = harness_address(200, 40000);         /* the host of a listed one, another port */
+        same_host.port = 5001;
+        same_host.addresses[0] = harness_address(200, 5001);
+        other = harness_open(h, &same_host);
+
+        register_peer(h, 1, 4);
+        harness_advance(h, 2 * SEC);
+        send_record(h, link, 1, MEMBER_DEAD, 0);
+        send_record(h, other, 1, MEMBER_LEFT, 0);
+        send_record(h, link, 2, MEMBER_DEAD, 0);
+        assert_true(is_listed(h, 1));
+        assert_int_equal(node_n_members(harness_node(h)), 1);
+        assert_int_equal(counted(h, COUNTER_MEMBERS_REFUSED), 3);
+        send_record(h, link, 2, MEMBER_ALIVE, 0);
+        assert_true(is_listed(h, 2));
+}
+
+static void test_a_death_before_the_last_renewal_is_not_taken_and_the_member_hears_of_it(void **state) {
+        Harness *h = *state;
+        Other peer = harness_peer(1);
+        LinkId link = link_seed(h, 200), session;
+        const Message *answer;
+
+        session = register_peer(h, 1, 4);
+        harness_advance(h, 10 * SEC);
+        send_renew(h, session, HARNESS_EPOCH, 0, 4);
+        harness_advance(h, 5 * SEC);
+        harness_drop_sent(h);
+        send_record(h, link, 1, MEMBER_DEAD, 6000);
+        assert_true(is_listed(h, 1));
+
+        send_renew(h, session, HARNESS_EPOCH, 0, 4);
+        answer = expect(h, session, MESSAGE_RENEW_OK);
+        assert_true(answer->renew_ok.has_held);
+        assert_int_equal(answer->renew_ok.held.state, MEMBER_DEAD);
+        assert_int_equal(answer->renew_ok.held.incarnation, 0);
+
+        send_refute(h, session, &peer, HARNESS_EPOCH, 1);
+        send_renew(h, session, HARNESS_EPOCH, 1, 4);
+        answer = expect(h, session, MESSAGE_RENEW_OK);
+        assert_int_equal(answer->renew_ok.held.state, MEMBER_ALIVE);
+        assert_int_equal(answer->renew_ok.held.incarnation, 1);
+}
+
+static void test_the_death_of_an_earlier_life_changes_nothing(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        Record record = record_of(1, MEMBER_DEAD, 0);
+
+        register_peer(h, 1, 4);
+        harness_advance(h, SEC);
+        record.epoch--;
+        send_records(h, link, &record, 1);
+        assert_true(is_listed(h, 1));
+}
+
+static void test_records_that_cannot_be_are_skipped(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        Other seed = harness_seed(9);
+        Record bad[5];
+
+        bad[0] = harness_record(&seed);                         /* seeds are in nobody's list */
+        bad[1] = record_of(1, MEMBER_ALIVE, 0);
+        bad[1].epoch = UINT64_C(1) << 63;
+        bad[2] = record_of(0x80, MEMBER_ALIVE, 0);              /* us */
+        bad[3] = record_of(2, MEMBER_ALIVE, 0);
+        bad[3].n_addresses = 0;                                 /* nobody could reach it */
+        bad[4] = record_of(3, MEMBER_DEAD, 24 * 3600 * 1000);   /* forgotten by now */
+        send_records(h, link, bad, ELEMENTSOF(bad));
+        assert_int_equal(node_n_members(harness_node(h)), 0);
+        assert_true(harness_is_up(h, link));
+}
+
+static void test_a_suspicion_is_not_shared(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+
+        send_record(h, link, 1, MEMBER_SUSPECT, 0);
+        assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+        assert_int_equal(node_n_suspect(harness_node(h)), 0);
+}
+
+static void test_a_refutation_heard_elsewhere_clears_the_accused(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), reporter;
+        Record record = record_of(1, MEMBER_ALIVE, 0);
+
+        register_peer(h, 1, 4);
+        reporter = register_peer(h, 2, 4);
+        send_report(h, reporter, 1);
+        record.incarnation = 1;
+        send_records(h, link, &record, 1);
+        assert_int_equal(counted(h, COUNTER_REPORTS_FALSE), 1);
+        assert_int_equal(member_of(h, 1).record->incarnation, 1);
+}
+
+static void test_a_renewal_elsewhere_clears_the_accused_if_it_is_later(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), reporter;
+
+        harness_change(h, register_peer(h, 1, 4), LINK_RESET);
+        reporter = register_peer(h, 2, 4);
+        harness_advance(h, 5 * SEC);
+        send_report(h, reporter, 1);
+        harness_advance(h, SEC / 2);
+        send_renewal(h, link, 1, HARNESS_EPOCH, 1000);
+        assert_int_equal(counted(h, COUNTER_REPORTS_FALSE), 0);
+        send_renewal(h, link, 1, HARNESS_EPOCH, 100);
+        assert_int_equal(counted(h, COUNTER_REPORTS_FALSE), 1);
+}
+
+static void test_a_member_of_another_seed_needs_one_reporter(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200), reporter;
+
+        send_record(h, link, 1, MEMBER_ALIVE, 0);
+        reporter = register_peer(h, 2, 4);
+        send_report(h, reporter, 1);
+        for (unsigned i = 0; i < 2; i++)
+                harness_change(h, harness_dialled(h, NULL), LINK_REFUSED);
+        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
+}
+
+static void test_a_full_directory_refuses_synced_ones(void **state) {
+        Harness *h = *state;
+        NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_LAN);
+        LinkId link = link_seed(h, 200);
+
+        settings.params.members_max = 1;
+        assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
+        send_record(h, link, 1, MEMBER_ALIVE, 0);
+        send_record(h, link, 2, MEMBER_ALIVE, 0);
+        assert_int_equal(node_n_members(harness_node(h)), 1);
+        assert_int_equal(counted(h, COUNTER_MEMBERS_REFUSED), 1);
+        assert_true(harness_is_up(h, link));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_mesh, teardown)
+                TEST(test_changes_are_pushed_within_200_ms),
+                TEST(test_what_another_seed_told_is_not_pushed_on),
+                TEST(test_renewals_are_pushed_every_10_seconds),
+                TEST(test_loopback_peers_are_not_sent_to_other_hosts),
+                TEST(test_a_push_to_many_is_split),
+                TEST(test_more_than_a_push_takes_follow_in_the_next),
+                TEST(test_a_digest_follows_the_push_that_it_counts),
+                cmocka_unit_test(test_the_worst_event_fits),
+                TEST(test_a_peer_that_renews_elsewhere_and_is_silent_here_is_closed),
+                TEST(test_a_digest_that_differs_is_answered_with_records_and_a_question),
+                TEST(test_a_question_is_answered_without_one),
+                TEST(test_a_peers_digest_is_answered_without_a_question),
+                TEST(test_a_peers_digests_are_rate_limited),
+                TEST(test_whole_tables_go_out_in_parts),
+                TEST(test_synced_records_carry_their_age),
+                TEST(test_what_is_older_than_a_lease_is_not_taken),
+                TEST(test_renewals_extend_and_never_shorten),
+                TEST(test_a_renewal_elsewhere_brings_a_lost_one_back),
+                TEST(test_a_death_is_taken_from_a_seed_of_the_list),
+                TEST(test_a_seed_that_called_from_a_listed_address_is_believed),
+                TEST(test_a_seed_that_lost_its_id_is_believed_beside_its_old_session),
+                TEST(test_unlisted_seeds_may_add_but_not_remove),
+                TEST(test_a_death_before_the_last_renewal_is_not_taken_and_the_member_hears_of_it),
+                TEST(test_the_death_of_an_earlier_life_changes_nothing),
+                TEST(test_records_that_cannot_be_are_skipped),
+                TEST(test_a_suspicion_is_not_shared),
+                TEST(test_a_refutation_heard_elsewhere_clears_the_accused),
+                TEST(test_a_renewal_elsewhere_clears_the_accused_if_it_is_later),
+                TEST(test_a_member_of_another_seed_needs_one_reporter),
+                TEST(test_a_full_directory_refuses_synced_ones),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
