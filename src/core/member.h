@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "core/effect.h"
 #include "core/timer.h"
 #include "wire/message.h"
 
@@ -27,6 +28,10 @@ typedef struct Member {
         /* A peer's */
         unsigned n_tries;       /* of asking a suspect that is not linked */
         usec_t asked_usec;      /* when the first of them began, 0: none runs */
+        bool probed;            /* there was no link that we lost: it may have left without our knowing */
+        usec_t doubted_usec;    /* since when a seed has been asked about it, 0: it has not */
+        Evidence evidence;      /* of that doubt, */
+        usec_t duration_usec;   /* and how long it took */
 
         /* A seed's */
         usec_t registered_usec; /* with us; 0: known from another seed only */

@@ -26,6 +26,9 @@
 #define LINGER_USEC (10 * USEC_PER_SEC)         /* for the other end to end the elder of two sessions */
 #define CLOCK_JUMP_USEC (5 * USEC_PER_SEC)
 #define EPOCH_MAX (UINT64_C(1) << 63)           /* epochs are below it */
+/* How far we jump above an epoch that we are shown, at most: two copies of one node that are shown the same must not come to share
+ * an epoch, too, by which alone they can be told apart. A second, as epochs are microseconds. */
+#define EPOCH_JUMP (UINT64_C(1) << 20)
 #define CHECKS_MAX 16U
 #define PINGS_MAX 64U
 
@@ -216,6 +219,7 @@ struct Node {
         Session *sessions;              /* by link */
         Session *sessions_by_id;
         size_t n_sessions, n_handshakes, n_checks;
+        bool closing;                   /* all sessions are being ended: nobody begins another one meanwhile */
         LinkId last_link;               /* that we dialled */
 
         MemberTable members;

@@ -353,10 +353,12 @@ int node_take_new_id(Node *node, usec_t now_usec) {
 }
 
 static int node_raise_epoch(Node *node, uint64_t above, usec_t now_usec) {
-        if (above + 1 >= EPOCH_MAX)
+        uint64_t epoch = above + 1 + random_below(&node->random, EPOCH_JUMP);
+
+        if (epoch >= EPOCH_MAX)
                 return node_take_new_id(node, now_usec);
 
-        node->identity.epoch = above + 1;
+        node->identity.epoch = epoch;
         node->incarnation = 0;
         node_persist(node, PERSIST_IDENTITY);
         node_notice(node, NOTICE_EPOCH)->epoch = node->identity.epoch;

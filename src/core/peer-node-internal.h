@@ -33,6 +33,7 @@ typedef enum PeerTimer {
         TIMER_SYNC,                     /* ask a seed what became of our suspects */
         TIMER_REMEMBER,                 /* write the lost peers down */
         TIMER_PROBE,                    /* ask a member that we have no link to */
+        TIMER_DOUBT,                    /* a seed has had time to answer about somebody who did not */
         TIMER_SETTLE,                   /* we have had time to find somebody */
 } PeerTimer;
 
@@ -56,7 +57,7 @@ struct PeerNode {
         unsigned list_total;            /* the largest number of members that a seed spoke of lately */
         bool settled;                   /* having nobody is worth a word now */
 
-        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe;
+        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt;
 };
 
 /* ---- peer-node.c ---- */
@@ -98,6 +99,8 @@ int registrar_on_session_timer(Node *node, Session *session, usec_t now_usec);
 int registrar_refresh(Node *node, usec_t now_usec);
 void registrar_refresh_early(Node *node, usec_t now_usec);
 int registrar_sync(Node *node, usec_t now_usec);
+/* Runs the digest exchange with a seed at random. Return: 1, 0 when we are registered with none, -ENOMEM. */
+int registrar_ask_differences(Node *node);
 /* Tells every seed that we are registered with. Return: how many there are, -ENOMEM. */
 int registrar_report(Node *node, const Member *member, usec_t now_usec);
 int registrar_announce(Node *node, usec_t now_usec);
@@ -112,6 +115,10 @@ int suspicion_lost(Node *node, const Session *session, usec_t now_usec);
 /* A link used up its strikes, or nobody listens any more where the member answered before. */
 int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
                      usec_t now_usec);
+/* The same of one that we had no link to: accused unless a seed knows better. */
+int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
+                    usec_t now_usec);
+int suspicion_on_doubt(Node *node, usec_t now_usec);
 int suspicion_opened(Node *node, Session *session, usec_t now_usec);
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
 

@@ -234,6 +234,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_PROBE:
                 return suspicion_probe(node, now_usec);
 
+        case TIMER_DOUBT:
+                return suspicion_on_doubt(node, now_usec);
+
         case TIMER_SETTLE:
                 peer->settled = true;
                 return 0;
@@ -350,7 +353,7 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
-                &peer->probe,
+                &peer->probe, &peer->doubt,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
@@ -384,6 +387,7 @@ int peer_node_new(Node *node) {
                 { &peer->tick, TIMER_TICK }, { &peer->fill, TIMER_FILL }, { &peer->lost, TIMER_LOST },
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
                 { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
+                { &peer->doubt, TIMER_DOUBT },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
                 r = timer_init(&node->timers, timers[i].timer, timers[i].kind);

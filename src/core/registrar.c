@@ -31,6 +31,9 @@ int registrar_try(Node *node, usec_t now_usec) {
         size_t n_standby = 0;
         int r;
 
+        if (node->state == NODE_STOPPING || node->closing)
+                return 0;
+
         for (size_t i = 0; i < node->n_seeds; i++) {
                 if (slot_is_active(node->seeds[i]))
                         n_active++;
@@ -381,14 +384,25 @@ int registrar_report(Node *node, const Member *member, usec_t now_usec) {
         return n;
 }
 
-int registrar_sync(Node *node, usec_t now_usec) {
+int registrar_ask_differences(Node *node) {
         SeedSlot *slot = registrar_pick(node);
+        int r;
+
+        if (!slot)
+                return 0;
+        r = sync_send_digest(node, slot->session);
+        return r < 0 ? r : 1;
+}
+
+int registrar_sync(Node *node, usec_t now_usec) {
+        int r;
 
         if (node->members.n_suspect == 0)
                 return 0;
         if (++node->peer->n_syncs < SYNCS_MAX)
                 timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_NEXT_USEC));
-        return slot ? sync_send_digest(node, slot->session) : 0;
+        r = registrar_ask_differences(node);
+        return MIN(r, 0);
 }
 
 /* ---- ourselves ---- */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A peer that we were linked to does not answer. When its connection broke without CLOSE that is strike one, and the other strikes are
- * short calls to its address: whoever answers there with its id clears it, a refusal settles it at once. Then it is
- * accused: suspect here, and reported to the seeds that we are registered with, who decide (PROTOCOL.md, section 6.4).
+ * A peer that we were linked to does not answer. When its connection broke without CLOSE that is strike one, and the
+ * other strikes are short calls to its address: whoever answers there with its id clears it, a refusal settles it at
+ * once. Then it is accused: suspect here, and reported to the seeds that we are registered with, who decide
+ * (PROTOCOL.md, section 6.4).
+ *
+ * One that we had no link to, and that does not answer when it is asked or dialled, may have left in order without our
+ * having heard of it. A seed is asked for what differs between our tables first, and it is accused when it is still
+ * held alive afterwards.
  */
 
 #include "core/peer-node-internal.h"
@@ -11,6 +16,8 @@
 /* Of so many random members the one that was silent for longest is asked: SWIM goes round all of them for the same reason, that
  * none may be missed for ever. More than there can be links. */
 #define PROBE_DRAWS 32U
+
+#define DOUBT_USEC (2500 * USEC_PER_MSEC)       /* for the answer of a seed */
 
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
         const Address *address = address_is_set(&member->reached) ? &member->reached : member->record.addresses;
@@ -37,6 +44,7 @@ int suspicion_probe(Node *node, usec_t now_usec) {
                 return 0;
 
         longest->n_tries = 1;
+        longest->probed = true;
         longest->asked_usec = now_usec;
         return suspicion_ask(node, longest, now_usec);
 }
@@ -50,8 +58,64 @@ int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
                 return 0;               /* it has already called again */
 
         member->n_tries = 1;
+        member->probed = false;
         member->asked_usec = now_usec;
         return suspicion_ask(node, member, now_usec);
+}
+
+int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
+                    usec_t now_usec) {
+        int r;
+
+        if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
+                return 0;
+        r = registrar_ask_differences(node);
+        if (r < 0)
+                return r;
+        if (r == 0)                     /* nobody knows better */
+                return suspicion_accuse(node, member, evidence, n_strikes, duration_usec, now_usec);
+
+        member->asked_usec = 0;
+        member->n_tries = n_strikes;
+        member->doubted_usec = now_usec;
+        member->evidence = evidence;
+        member->duration_usec = duration_usec;
+        if (!timer_is_set(&node->peer->doubt))
+                timer_set(&node->timers, &node->peer->doubt, usec_add(now_usec, DOUBT_USEC));
+        return 0;
+}
+
+int suspicion_on_doubt(Node *node, usec_t now_usec) {
+        usec_t next_usec = USEC_INFINITY;
+        int r;
+
+        for (size_t i = 0; i < node->members.n; i++) {
+                Member *member = node->members.members[i];
+                usec_t doubted_usec = member->doubted_usec;
+
+                if (doubted_usec == 0)
+                        continue;
+                if (now_usec < usec_add(doubted_usec, DOUBT_USEC)) {
+                        next_usec = MIN(next_usec, usec_add(doubted_usec, DOUBT_USEC));
+                        continue;
+                }
+                member->doubted_usec = 0;
+                if (member->heard_usec > doubted_usec || session_of(node, &member->record.id))
+                        continue;
+                r = suspicion_accuse(node, member, member->evidence, member->n_tries, member->duration_usec, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        timer_set(&node->timers, &node->peer->doubt, next_usec);
+        return 0;
+}
+
+/* What the strikes have shown. */
+static int suspicion_conclude(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t now_usec) {
+        usec_t duration_usec = usec_sub(now_usec, member->asked_usec);
+
+        return member->probed ? suspicion_doubt(node, member, evidence, n_strikes, duration_usec, now_usec) :
+                                suspicion_accuse(node, member, evidence, n_strikes, duration_usec, now_usec);
 }
 
 int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
@@ -97,7 +161,6 @@ int suspicion_opened(Node *node, Session *session, usec_t now_usec) {
 
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->subject);
-        usec_t duration_usec;
 
         if (end == END_BY_US || !member || member->asked_usec == 0)
                 return 0;
@@ -106,21 +169,20 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
                 return 0;
         }
 
-        duration_usec = usec_sub(now_usec, member->asked_usec);
         switch (end) {
 
         case END_REFUSED:
-                return suspicion_accuse(node, member, EVIDENCE_REFUSED, member->n_tries, duration_usec, now_usec);
+                return suspicion_conclude(node, member, EVIDENCE_REFUSED, member->n_tries, now_usec);
 
         case END_WRONG_ID:
-                return suspicion_accuse(node, member, EVIDENCE_OTHER_ID, member->n_tries, duration_usec, now_usec);
+                return suspicion_conclude(node, member, EVIDENCE_OTHER_ID, member->n_tries, now_usec);
 
         case END_UNREACHABLE:
         case END_LOST:
         case END_CLOSED:
                 if (++member->n_tries <= node->settings.params.liveness_strikes)
                         return suspicion_ask(node, member, now_usec);
-                return suspicion_accuse(node, member, EVIDENCE_SILENT, member->n_tries - 1, duration_usec, now_usec);
+                return suspicion_conclude(node, member, EVIDENCE_SILENT, member->n_tries - 1, now_usec);
 
         case END_BY_US:
                 break;
