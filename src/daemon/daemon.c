@@ -9,12 +9,10 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "daemon/daemon-internal.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
-#include "daemon/lost-file.h"
 #include "daemon/message-ids.h"
-#include "daemon/notice.h"
-#include "daemon/registry-file.h"
 #include "daemon/settings.h"
 #include "io/clock.h"
 
@@ -23,146 +21,8 @@
 #define DEADLINE_ACCURACY_USEC USEC_PER_MSEC
 #define OVERDUE_MAX_USEC (5 * USEC_PER_SEC)
 #define READY_MAX_USEC (3 * USEC_PER_SEC)
-#define ISOLATED_USEC (2 * USEC_PER_SEC)        /* a node is cut off for a moment whenever it hears of the first other */
 
-/* ---- effects ---- */
-
-static void daemon_on_resolved(void *userdata, const ResolverAnswer *answer) {
-        Daemon *daemon = userdata;
-
-        daemon->handlers->settle(daemon->userdata,
-                                 node_on_resolved(daemon->node, (unsigned) answer->token, answer->addresses,
-                                                  answer->n_addresses, answer->detail, daemon_now(daemon)));
-}
-
-static int daemon_resolve(Daemon *daemon, const Effect *effect) {
-        int r;
-
-        r = resolver_ask(daemon->resolver, effect->resolve.seed, effect->resolve.host, effect->resolve.port,
-                         daemon_on_resolved, daemon);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return node_on_resolved(daemon->node, effect->resolve.seed, NULL, 0, strerror(-r), daemon_now(daemon));
-        return 0;
-}
-
-static void daemon_persist(Daemon *daemon, PersistWhat what) {
-        int r = 0;
-
-        switch (what) {
-        case PERSIST_IDENTITY:
-                log_set_node_id(NODE_ID_TEXT(&node_identity(daemon->node)->id));
-                daemon->is_identity_saved = false;
-                break;
-        case PERSIST_PEERS:
-                r = lost_file_save(daemon->state, daemon->node);
-                break;
-        case PERSIST_REGISTRY:
-                r = registry_file_save(daemon->state, daemon->node, daemon_now(daemon));
-                break;
-        }
-
-        /* A disk that was full when we started may have room by now. */
-        if (r >= 0 && !daemon->is_identity_saved)
-                daemon->is_identity_saved = identity_save(daemon->state, node_identity(daemon->node)) >= 0;
-}
-
-static void daemon_log_state(Daemon *daemon) {
-        NodeState state = node_state(daemon->node);
-
-        if (state == daemon->state_logged)
-                return;
-        daemon->state_logged = state;
-        notice_log(&(Notice) { .type = NOTICE_STATE, .state = state });
-}
-
-static int daemon_on_still_isolated(sd_event_source *source, uint64_t usec, void *userdata) {
-        daemon_log_state(userdata);
-        return 0;
-}
-
-static void daemon_on_notice(Daemon *daemon, const Notice *notice) {
-        daemon->status_is_stale = true;
-
-        if (daemon->is_stopping)        /* that everything ends is no news then */
-                return;
-
-        if (notice->type == NOTICE_STATE) {
-                (void) sd_event_source_set_enabled(daemon->state_source, SD_EVENT_OFF);
-                if (notice->state != NODE_ISOLATED)
-                        daemon_log_state(daemon);
-                else if (sd_event_source_set_time(daemon->state_source, usec_add(daemon_now(daemon), ISOLATED_USEC)) >= 0)
-                        (void) sd_event_source_set_enabled(daemon->state_source, SD_EVENT_ONESHOT);
-        } else if (!notice_is_remote(notice->type) || log_limit_allow(&daemon->notice_limit, daemon_now(daemon)))
-                notice_log(notice);
-}
-
-int daemon_apply(Daemon *daemon, const Effect *effect) {
-        switch (effect->type) {
-        case EFFECT_DIAL:
-        case EFFECT_SEND:
-        case EFFECT_MEASURE:
-        case EFFECT_HANG_UP:
-                return links_apply(daemon->links, effect);
-        case EFFECT_RESOLVE:
-                return daemon_resolve(daemon, effect);
-        case EFFECT_PERSIST:
-                daemon_persist(daemon, effect->persist);
-                return 0;
-        case EFFECT_NOTICE:
-                daemon_on_notice(daemon, &effect->notice);
-                return 0;
-        case EFFECT_DELIVER:
-        case EFFECT_PONG:
-                break;
-        }
-        assert(false);
-        return -EINVAL;
-}
-
-static int daemon_arm(Daemon *daemon) {
-        usec_t deadline_usec = node_deadline(daemon->node);
-        int r;
-
-        if (deadline_usec == daemon->deadline_usec)
-                return 0;
-
-        daemon->deadline_usec = deadline_usec;
-        if (deadline_usec == USEC_INFINITY)
-                return sd_event_source_set_enabled(daemon->deadline_source, SD_EVENT_OFF);
-        r = sd_event_source_set_time(daemon->deadline_source, deadline_usec);
-        return r < 0 ? r : sd_event_source_set_enabled(daemon->deadline_source, SD_EVENT_ONESHOT);
-}
-
-static void daemon_tell_status(Daemon *daemon) {
-        char status[STATUS_SIZE];
-        size_t n;
-
-        if (!daemon->status_is_stale || !daemon->is_running)
-                return;
-
-        daemon->status_is_stale = false;
-        daemon->handlers->describe(daemon->userdata, status);
-        n = strlen(status);
-        if (daemon->reload_refused)
-                (void) snprintf(status + n, sizeof(status) - n, "; reload refused: %s", daemon->reload_refused);
-        process_set_status(daemon->process, status);
-}
-
-void daemon_settled(Daemon *daemon, int error) {
-        if (error >= 0)
-                error = daemon_arm(daemon);
-        if (error < 0) {
-                (void) log_error_errno(error, "Cannot go on: %m");
-                (void) sd_event_exit(daemon->event, EX_OSERR);
-                return;
-        }
-
-        if (daemon->is_stopping && links_n(daemon->links) == 0)
-                (void) sd_event_exit(daemon->event, EXIT_SUCCESS);
-        daemon_tell_status(daemon);
-}
+/* ---- events ---- */
 
 static int daemon_on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         Daemon *daemon = userdata;
@@ -171,176 +31,6 @@ static int daemon_on_deadline(sd_event_source *source, uint64_t usec, void *user
         daemon->handlers->settle(daemon->userdata, node_on_deadline(daemon->node, daemon_now(daemon)));
         return 0;
 }
-
-/* ---- configuration ---- */
-
-static void log_diagnostics(const ConfigDiagnostics *diagnostics) {
-        for (size_t i = 0; i < diagnostics->n_items; i++)
-                if (diagnostics->items[i].severity == CONFIG_ERROR)
-                        log_error("%s", diagnostics->items[i].text);
-                else
-                        log_warning("%s", diagnostics->items[i].text);
-        if (diagnostics->n_dropped > 0)
-                log_error("%zu more mistakes in the configuration.", diagnostics->n_dropped);
-}
-
-static const char *first_error(const ConfigDiagnostics *diagnostics) {
-        const char *text = config_diagnostics_first_error(diagnostics);
-
-        return text ? text : "out of memory";
-}
-
-/* All errors, one a line: a text of the caller's; NULL when out of memory. */
-static char *all_errors(const ConfigDiagnostics *diagnostics) {
-        _cleanup_free_ char *text = strdup("");
-
-        for (size_t i = 0; text && i < diagnostics->n_items; i++) {
-                char *longer;
-
-                if (diagnostics->items[i].severity != CONFIG_ERROR)
-                        continue;
-                if (asprintf(&longer, "%s%s%s", text, isempty(text) ? "" : "\n", diagnostics->items[i].text) < 0)
-                        return NULL;
-                free(text);
-                text = longer;
-        }
-        return TAKE_PTR(text);
-}
-
-/* Both or none. Return: 0; -EINVAL with why in @diagnostics; -ENOMEM. */
-static int load_files(const Daemon *daemon, Config **ret_config, SeedsConfig **ret_seeds, ConfigDiagnostics *diagnostics) {
-        ConfigPaths paths = directories_config_paths(&daemon->directories);
-        _cleanup_(config_freep) Config *config = NULL;
-        _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
-        int r, k;
-
-        r = config_load(&config, &paths, daemon->instance, diagnostics);
-        k = seeds_config_load(&seeds, &paths, diagnostics);     /* in any case, so that all mistakes are shown */
-        if (r < 0 || k < 0)
-                return r == -ENOMEM || k == -ENOMEM ? -ENOMEM : -EINVAL;
-
-        *ret_config = TAKE_PTR(config);
-        *ret_seeds = TAKE_PTR(seeds);
-        return 0;
-}
-
-static bool seeds_are_the_same(const Daemon *daemon, const SeedsConfig *seeds) {
-        if (daemon->n_seeds != seeds->n_entries)
-                return false;
-        for (size_t i = 0; i < seeds->n_entries; i++)
-                if (daemon->seeds[i].port != seeds->entries[i].port || !streq(daemon->seeds[i].host, seeds->entries[i].host))
-                        return false;
-        return true;
-}
-
-static int daemon_take_seeds(Daemon *daemon, const SeedsConfig *seeds) {
-        static_assert(CONFIG_SEEDS_MAX <= SEEDS_MAX, "the core has room for what is configured");
-
-        daemon->n_seeds = 0;
-        for (size_t i = 0; i < seeds->n_entries; i++) {
-                SeedEntry *entry = &daemon->seeds[daemon->n_seeds++];
-
-                *entry = (SeedEntry) { .port = seeds->entries[i].port };
-                (void) snprintf(entry->host, sizeof(entry->host), "%s", seeds->entries[i].host);
-        }
-
-        daemon->status_is_stale = true;
-        daemon->handlers->seeds_loaded(daemon->userdata, seeds);
-        return node_set_seeds(daemon->node, daemon->seeds, daemon->n_seeds, daemon_now(daemon));
-}
-
-void daemon_seeds_changed(Daemon *daemon) {
-        daemon->handlers->settle(daemon->userdata,
-                                 node_set_seeds(daemon->node, daemon->seeds, daemon->n_seeds, daemon_now(daemon)));
-}
-
-/* Files changed, and nobody asked for a reload: what is wrong with them is said once. */
-static void daemon_on_seed_files(void *userdata) {
-        Daemon *daemon = userdata;
-        ConfigPaths paths = directories_config_paths(&daemon->directories);
-        _cleanup_(config_diagnostics_done) ConfigDiagnostics diagnostics = {};
-        _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
-        const char *reason;
-        int r;
-
-        if (daemon->is_stopping)
-                return;
-
-        r = seeds_config_load(&seeds, &paths, &diagnostics);
-        if (r < 0) {
-                reason = first_error(&diagnostics);
-                if (daemon->seeds_refused && streq(daemon->seeds_refused, reason))
-                        return;
-                log_warning("The list of seeds has changed and cannot be used: %s Keeping the old one.", reason);
-                free(daemon->seeds_refused);
-                daemon->seeds_refused = strdup(reason);
-                return;
-        }
-
-        free(daemon->seeds_refused);
-        daemon->seeds_refused = NULL;
-        if (seeds_are_the_same(daemon, seeds))
-                return;
-
-        log_info("The list of seeds has changed: it has %zu now.", seeds->n_entries);
-        daemon->handlers->settle(daemon->userdata, daemon_take_seeds(daemon, seeds));
-}
-
-static int daemon_take_config(Daemon *daemon, Config *config, const SeedsConfig *seeds) {
-        _cleanup_(config_freep) Config *new = config;
-        NodeSettings settings = settings_from_config(new, daemon->role, daemon->port, daemon->host_name);
-        int r;
-
-        if (settings_need_restart(daemon->config, new))
-                log_warning("listen.address has changed; this takes effect at the next start only.");
-
-        log_set_level(new->log_level);
-        r = node_reconfigure(daemon->node, &settings, daemon_now(daemon));
-        if (r >= 0 && !seeds_are_the_same(daemon, seeds))
-                r = daemon_take_seeds(daemon, seeds);
-        if (r < 0)
-                return r;
-
-        config_free(daemon->config);
-        daemon->config = TAKE_PTR(new);
-        return 0;
-}
-
-int daemon_reload(Daemon *daemon, char **ret_reason) {
-        _cleanup_(config_diagnostics_done) ConfigDiagnostics diagnostics = {};
-        _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
-        Config *config = NULL;
-        const char *reason;
-        int r;
-
-        process_reloading(daemon->process);
-        daemon->status_is_stale = true;
-        free(daemon->reload_refused);
-        daemon->reload_refused = NULL;
-
-        r = load_files(daemon, &config, &seeds, &diagnostics);
-        log_diagnostics(&diagnostics);
-        if (r < 0) {
-                reason = first_error(&diagnostics);
-                daemon->reload_refused = strdup(reason);
-                if (ret_reason)
-                        *ret_reason = all_errors(&diagnostics);
-                log_facts(LOG_ERR, LOG_FACTS(.message_id = MESSAGE_ID_CONFIG_REFUSED, .reason = reason),
-                          "The new configuration is refused, the old one stays in force.");
-                process_ready(daemon->process);
-                daemon_settled(daemon, 0);
-                return r;
-        }
-
-        r = daemon_take_config(daemon, config, seeds);
-        if (r >= 0)
-                log_facts(LOG_INFO, LOG_FACTS(.message_id = MESSAGE_ID_CONFIG_LOADED), "The configuration was read again.");
-        process_ready(daemon->process);
-        daemon->handlers->settle(daemon->userdata, r);
-        return r;
-}
-
-/* ---- stopping ---- */
 
 static int daemon_on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Daemon *daemon = userdata;
@@ -544,8 +234,8 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
                 return EX_OSERR;
         }
 
-        r = load_files(daemon, &daemon->config, &daemon->first_seeds, &diagnostics);
-        log_diagnostics(&diagnostics);
+        r = daemon_load_files(daemon, &daemon->config, &daemon->first_seeds, &diagnostics);
+        daemon_log_diagnostics(&diagnostics);
         if (r < 0)
                 return r == -ENOMEM ? EX_OSERR : EX_CONFIG;
         log_set_level(daemon->config->log_level);
