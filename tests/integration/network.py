@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -64,6 +65,41 @@ def free_ports(n):
 
 def port_of(instance):
     return int(instance.split("@")[1])
+
+
+class Attended:
+    """A session of the model that somebody reads all the time: its PINGs are answered, and what comes is kept."""
+
+    def __init__(self, session):
+        self.session = session
+        self.messages = []              # (name, body)
+        self.end = None                 # model.Closed, or another exception
+        self.is_stopping = False
+        self.thread = threading.Thread(target=self.attend)
+        self.thread.start()
+
+    def attend(self):
+        while not self.is_stopping:
+            try:
+                self.messages.append(self.session.receive(timeout=0.1))
+            except TimeoutError:
+                continue
+            except (model.Closed, model.Malformed, OSError) as error:
+                self.end = error
+                return
+
+    def bodies(self, name):
+        return [body for other, body in self.messages if other == name]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.is_stopping = True
+        self.thread.join()
+        if self.end is None:
+            self.session.close("leaving")
+        self.session.sock.close()
 
 
 class Network:
