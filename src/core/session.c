@@ -58,11 +58,13 @@ void session_handshake_done(Node *node, Session *session) {
         session->handshake = false;
 }
 
-/* Another open session with the same node takes the place of one that goes. */
-static void session_promote(Node *node, const NodeId *id) {
+/* Another open session with the same node takes the place of one that goes, and does not end as it was about to. */
+static void session_promote(Node *node, const NodeId *id, usec_t now_usec) {
         for (Session *other = node->sessions; other; other = other->hh.next)
                 if (other->lingering && node_id_equal(&other->id, id)) {
                         other->lingering = false;
+                        session_set_timer(node, other, other->link_state == LINK_UP ? USEC_INFINITY :
+                                                                                      usec_add(now_usec, UNUSED_USEC));
                         HASH_ADD(hh_id, node->sessions_by_id, id, sizeof(NodeId), other);
                         other->current = other->hh_id.tbl != NULL;
                         return;
@@ -132,7 +134,7 @@ int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
 
         session_uncurrent(node, session);
         if (was_current)
-                session_promote(node, &id);
+                session_promote(node, &id, now_usec);
 
         session->ending = true;
         if (session->use == SESSION_FOR_CHECK && session->state != SESSION_OPEN)
@@ -218,12 +220,11 @@ static Session *session_not_ending(Node *node) {
 int session_close_all(Node *node, CloseReason reason, usec_t now_usec) {
         int r;
 
-        for (Session *session; (session = session_not_ending(node));) {
+        node->closing = true;
+        for (Session *session; r >= 0 && (session = session_not_ending(node));)
                 r = session_close(node, session, reason, NULL, now_usec);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        node->closing = false;
+        return r;
 }
 
 int session_dial(Node *node, const Address *address, SessionUse use, const NodeId *subject, usec_t timeout_usec,
@@ -360,11 +361,17 @@ static int session_on_open_message(Node *node, Session *session, const Message *
                 return session_send(node, session, &refute);
         }
 
+        case MESSAGE_REFUTE:
+                /* On a probe only to whoever asked, and told the other end what is held of it, does it mean something. */
+                if (session_is_roles(session) || session->use == SESSION_FOR_PING)
+                        return node->ops->message(node, session, message, now_usec);
+                return 0;
+
         default:
                 if (session_is_roles(session))
                         return node->ops->message(node, session, message, now_usec);
-                /* On a probe only a refutation has a meaning, and only to a role that asked. */
-                return session_protocol_error(node, session, "Only PING, PONG, ACCUSED and CLOSE have a place here.", now_usec);
+                return session_protocol_error(node, session, "Only PING, PONG, ACCUSED, REFUTE and CLOSE have a place here.",
+                                              now_usec);
         }
 }
 
