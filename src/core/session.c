@@ -218,7 +218,7 @@ static Session *session_not_ending(Node *node) {
 }
 
 int session_close_all(Node *node, CloseReason reason, usec_t now_usec) {
-        int r;
+        int r = 0;
 
         node->closing = true;
         for (Session *session; r >= 0 && (session = session_not_ending(node));)
