@@ -66,7 +66,8 @@ int node_stop(Node *node, usec_t now_usec);
 /* New settings for a running node; role and port stay. Links beyond new bounds go; a new network name ends all sessions. */
 int node_reconfigure(Node *node, const NodeSettings *settings, usec_t now_usec);
 
-/* Replaces the list of seeds; entries with the same host and port keep their sessions. @n is at most SEEDS_MAX. */
+/* Replaces the list of seeds; entries with the same host and port keep their sessions. No two of them are
+ * the same; @n is at most SEEDS_MAX. */
 int node_set_seeds(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec);
 
 /* ---- in: what happened, and when ---- */
@@ -196,5 +197,5 @@ unsigned node_n_registered(const Node *node);           /* seeds with a session 
 unsigned node_n_wanted(const Node *node);               /* majority; a seed: all others */
 
 /* Measures the round trip to a member, over its link or by a short session of its own: EFFECT_PONG with @token. -ESRCH: no such
- * member; -EHOSTUNREACH: no address of it is known; -EBUSY: 64 are under way. */
+ * member; -EHOSTUNREACH: no address of it is known; -EBUSY: 64 are under way; -ENOTCONN: the node does not run. */
 int node_ping(Node *node, const NodeId *id, uint64_t token, usec_t now_usec);

@@ -45,7 +45,7 @@ static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) 
         slot_set_state(slot, SEED_UNREACHABLE, now_usec);
         timer_set(&node->timers, &slot->timer, usec_add(now_usec, random_jitter(&node->random, slot->backoff_usec)));
 
-        if (!slot->said && !quiet) {
+        if (!slot->said && !quiet && node->state != NODE_STOPPING) {
                 Notice *notice = node_notice(node, NOTICE_SEED_UNREACHABLE);
 
                 seed_slot_text(slot, notice->seed);
@@ -224,6 +224,13 @@ static int slot_drop(Node *node, SeedSlot *slot, usec_t now_usec) {
         return r;
 }
 
+static SeedSlot *seed_list_find(const Node *node, const SeedEntry *entry) {
+        for (size_t i = 0; i < node->n_seeds; i++)
+                if (entry_equal(&node->seeds[i]->entry, entry))
+                        return node->seeds[i];
+        return NULL;
+}
+
 int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec) {
         SeedSlot *fresh[SEEDS_MAX], *old[SEEDS_MAX];
         size_t n_old = node->n_seeds;
@@ -231,26 +238,24 @@ int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_use
 
         assert(n <= SEEDS_MAX);
 
-        memcpy(old, node->seeds, sizeof(old));
+        /* All that can fail comes first, and leaves the list as it is. */
         for (size_t i = 0; i < n; i++) {
-                fresh[i] = NULL;
-                for (size_t j = 0; j < n_old; j++)
-                        if (old[j] && entry_equal(&old[j]->entry, entries + i)) {
-                                fresh[i] = TAKE_PTR(old[j]);
-                                break;
-                        }
-                if (!fresh[i]) {
-                        r = slot_new(node, entries + i, now_usec, fresh + i);
-                        if (r < 0)
-                                return r;
+                fresh[i] = seed_list_find(node, entries + i);
+                r = fresh[i] ? 0 : slot_new(node, entries + i, now_usec, fresh + i);
+                if (r < 0) {
+                        while (i-- > 0)
+                                if (!seed_list_find(node, &fresh[i]->entry))
+                                        slot_free(node, fresh[i]);
+                        return r;
                 }
         }
 
+        memcpy(old, node->seeds, n_old * sizeof(*old));
         memcpy(node->seeds, fresh, n * sizeof(*fresh));
         node->n_seeds = n;
-        for (size_t j = 0; j < n_old; j++)
-                if (old[j]) {
-                        r = slot_drop(node, old[j], now_usec);
+        for (size_t i = 0; i < n_old; i++)
+                if (!seed_list_find(node, &old[i]->entry)) {
+                        r = slot_drop(node, old[i], now_usec);
                         if (r < 0)
                                 return r;
                 }
