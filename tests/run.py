@@ -156,8 +156,8 @@ class Run:
                 return [os.path.relpath(file, TOP / f'build-{name}')
                         for target in targets if target['name'].startswith('fuzz-') for file in target['filename']]
 
-        def meson(self, name, suites=(), env=None):
-                """All meson tests of one build, counted one by one."""
+        def meson(self, name, suites=(), env=None, patience=2):
+                """All meson tests of one build, counted one by one. @patience multiplies their time-outs."""
                 if not self.build(name):
                         say(f'  not run: build-{name} is not there.')
                         return
@@ -165,7 +165,8 @@ class Run:
                 directory = TOP / f'build-{name}'
                 log = directory / 'meson-logs' / 'testlog.json'
                 log.unlink(missing_ok=True)
-                args = ['meson', 'test', '-C', directory, '--no-rebuild', '--num-processes', os.cpu_count()]
+                args = ['meson', 'test', '-C', directory, '--no-rebuild', '--num-processes', os.cpu_count(),
+                        '--timeout-multiplier', patience]
                 for suite in suites:
                         args += ['--suite', suite]
                 result = self.command(args, env={**os.environ, **(env or {})})
@@ -210,7 +211,7 @@ class Run:
 
         def stage_asan(self):
                 """units, simulator and integration under ASan and UBSan"""
-                self.meson('asan', suites=['unit', 'sim', 'integration', 'fuzz'], env=SANITIZER_ENV)
+                self.meson('asan', suites=['unit', 'sim', 'integration', 'fuzz'], env=SANITIZER_ENV, patience=6)
 
         def stage_fuzz(self):
                 """each fuzz target from its corpus on"""

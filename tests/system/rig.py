@@ -16,6 +16,7 @@ Why it is done this way:
   takes that along when it ends.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -66,6 +67,8 @@ def cgroup_trees():
 
 class Rig:
         def __init__(self, directory, identifier='p2prig'):
+                self.lock = open(f'/run/{identifier}.lock', 'w')        # waits for another run with this id to end
+                fcntl.flock(self.lock, fcntl.LOCK_EX)
                 self.directory = Path(directory)
                 self.id = identifier
                 self.root = self.directory / 'root'

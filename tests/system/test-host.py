@@ -138,14 +138,17 @@ def gossip(p):
                 try:
                         eventually(lambda: 'subscription' in p.host.run('busctl', 'tree', '--list', p.name(6003)).stdout,
                                    'a subscription')
-                        message = json.loads(p.ctl('publish', '/test/one', 'hello there', '-i', 'peer@6001', '--json=short'))['id']
+                        published = p.ctl('publish', '/test/one', 'hello there', '-i', 'peer@6001', '--json=short')
                         line = subscriber.stdout.readline() if wait_readable(subscriber.stdout, 5) else ''
                 finally:
                         subscriber.terminate()
         assert '/test/one' in line and 'hello there' in line, line
 
+        message = json.loads(published)['id']
+
         def arrived():
                 return {entry['_SYSTEMD_UNIT'] for entry in p.entries(f'GOSSIP_ID={message}')}
+
         eventually(lambda: {peer(6002), peer(6003)} <= arrived(), 'in the journals of 6002 and 6003', arrived)
 
 
@@ -178,7 +181,8 @@ def reload_bad(p):
         result = p.host.run('systemctl', 'reload', peer(6001), check=False)
         assert result.returncode != 0, 'reload succeeded'
         where = f'{CONF}/p2pnet.conf.d/50-test.conf:2: links.outgoing: found 0, accepted is 1 to 64'
-        eventually(lambda: f'reload refused: {where}' in p.status(peer(6001)), 'STATUS says so', lambda: p.status(peer(6001)), 3)
+        eventually(lambda: f'reload refused: {where}' in p.status(peer(6001)), 'STATUS says so',
+                   lambda: p.status(peer(6001)), 3)
         assert where in p.journal(peer(6001))
         assert where in p.ctl('reload', '-i', 'peer@6001', status=1)
         assert where in p.ctl('config', 'check', status=1)
