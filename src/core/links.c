@@ -478,8 +478,9 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
                 return session_close(node, session, CLOSE_DONE, NULL, now_usec);
 
         case MESSAGE_REFUTE:
-                if (!node_id_equal(&message->reg.record.id, &session->id))
+                if (!node_id_equal(&message->reg.record.id, &session->id) || message->reg.record.epoch >= EPOCH_MAX)
                         break;
+                session->epoch = MAX(session->epoch, message->reg.record.epoch);
                 return peer_merge(node, &message->reg.record, now_usec);
 
         default:

@@ -238,6 +238,11 @@ struct Node {
         };
 };
 
+/* False when an event comes too early or too late to mean anything. */
+static inline bool node_runs(const Node *node) {
+        return node->started_usec > 0 && node->state != NODE_STOPPING;
+}
+
 extern const RoleOps peer_ops, seed_ops;
 int peer_node_new(Node *node);          /* fills in node->peer */
 int seed_node_new(Node *node);

@@ -108,11 +108,6 @@ static int node_settle(Node *node, int r) {
         return MIN(r, 0);
 }
 
-/* False when this event comes too early or too late to mean anything. */
-static bool node_runs(const Node *node) {
-        return node->started_usec > 0 && node->state != NODE_STOPPING;
-}
-
 int node_start(Node *node, usec_t now_usec) {
         assert(node->started_usec == 0);
 
@@ -353,12 +348,12 @@ int node_take_new_id(Node *node, usec_t now_usec) {
 }
 
 static int node_raise_epoch(Node *node, uint64_t above, usec_t now_usec) {
-        uint64_t epoch = above + 1 + random_below(&node->random, EPOCH_JUMP);
+        uint64_t jump = 1 + random_below(&node->random, EPOCH_JUMP);
 
-        if (epoch >= EPOCH_MAX)
+        if (above >= EPOCH_MAX - jump)
                 return node_take_new_id(node, now_usec);
 
-        node->identity.epoch = epoch;
+        node->identity.epoch = above + jump;
         node->incarnation = 0;
         node_persist(node, PERSIST_IDENTITY);
         node_notice(node, NOTICE_EPOCH)->epoch = node->identity.epoch;
@@ -547,6 +542,8 @@ int node_ping(Node *node, const NodeId *id, uint64_t token, usec_t now_usec) {
         PendingPing *ping = NULL;
         int r;
 
+        if (!node_runs(node))
+                return -ENOTCONN;
         if (!member && !session)
                 return -ESRCH;
         for (size_t i = 0; i < PINGS_MAX && !ping; i++)

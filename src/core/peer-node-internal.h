@@ -62,7 +62,7 @@ struct PeerNode {
 
 /* ---- peer-node.c ---- */
 
-/* Merges what somebody says of a member, or of us, and tells what that changes. */
+/* Merges what somebody says of a member, which is not ourselves, and tells what that changes. */
 int peer_merge(Node *node, const Record *record, usec_t now_usec);
 /* The other end of an open session speaks for itself: alive. */
 int peer_heard_of(Node *node, const Session *session, usec_t now_usec);

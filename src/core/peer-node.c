@@ -52,11 +52,6 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
         Member *member;
         int change;
 
-        if (node_id_equal(&record->id, &node->identity.id)) {
-                Held held = { record->epoch, record->incarnation, record->state };
-
-                return node_on_held(node, &held, now_usec);
-        }
         if (record->role != ROLE_PEER || record->epoch >= EPOCH_MAX)
                 return 0;
 
@@ -434,6 +429,8 @@ uint64_t peer_sequence(const Node *node) {
 }
 
 int peer_connect(Node *node, const Address *address, usec_t now_usec) {
+        if (!node_runs(node))
+                return -ENOTCONN;
         if (!address_is_dialable(address))
                 return -EINVAL;
         for (const Session *session = node->sessions; session; session = session->hh.next)

@@ -17,7 +17,8 @@
  */
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret);
 
-/* Links to an address now, whatever the number of links. -EINVAL: not dialable; -EALREADY: linked or being dialled. */
+/* Links to an address now, whatever the number of links. -EINVAL: not dialable; -EALREADY: linked or being dialled;
+ * -ENOTCONN: the node does not run. */
 int peer_connect(Node *node, const Address *address, usec_t now_usec);
 
 /* Ends the link to a member in order; it may come back by itself. -ESRCH: no such link. */

@@ -20,6 +20,7 @@
 #define SYNC_FIRST_USEC (2500 * USEC_PER_MSEC)          /* a seed has asked the accused twice by then */
 #define SYNC_NEXT_USEC (2 * USEC_PER_SEC)
 #define SYNCS_MAX 5U
+#define REPORTS_MAX 16U                 /* open ones that a seed takes of one reporter */
 
 static bool slot_is_active(const SeedSlot *slot) {
         return slot->state == SEED_RESOLVING || slot->state == SEED_CONNECTING || slot->state == SEED_REGISTERED;
@@ -211,6 +212,29 @@ static int registrar_report_to(Node *node, Session *session, const Member *membe
         return session_send(node, session, &message);
 }
 
+/* What we found out while no seed could be told. */
+static int registrar_report_suspects(Node *node, Session *session, usec_t now_usec) {
+        unsigned n = 0;
+        int r;
+
+        if (node->members.n_suspect == 0)
+                return 0;
+
+        for (size_t i = 0; i < node->members.n_live && n < REPORTS_MAX; i++) {
+                const Member *member = node->members.members[i];
+
+                if (member->record.state != MEMBER_SUSPECT)
+                        continue;
+                r = registrar_report_to(node, session, member);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_FIRST_USEC));
+        node->peer->n_syncs = 0;
+        return 0;
+}
+
 static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session, const RegisterOkMessage *ok,
                                     usec_t now_usec) {
         LinkId link = session->link;
@@ -240,16 +264,30 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
                         return 0;
         }
 
-        /* What we found out while no seed could be told. */
-        for (size_t i = 0; i < node->members.n_live; i++)
-                if (node->members.members[i]->record.state == MEMBER_SUSPECT) {
-                        timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_FIRST_USEC));
-                        node->peer->n_syncs = 0;
-                        r = registrar_report_to(node, session, node->members.members[i]);
-                        if (r < 0)
-                                return r;
-                }
+        r = registrar_report_suspects(node, session, now_usec);
+        if (r < 0)
+                return r;
         return registrar_list(node, session, now_usec);
+}
+
+/* Whatever a seed has of ourselves is answered once: with each record of a whole list we would announce ourselves to everybody. */
+static int registrar_merge(Node *node, const Record *records, size_t n, usec_t now_usec) {
+        Held own = {};
+        int r;
+
+        for (size_t i = 0; i < n; i++) {
+                Held held = { records[i].epoch, records[i].incarnation, records[i].state };
+
+                if (node_id_equal(&records[i].id, &node->identity.id)) {
+                        if (held_compare(&held, &own) > 0)
+                                own = held;
+                        continue;
+                }
+                r = peer_merge(node, records + i, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return node_on_held(node, &own, now_usec);
 }
 
 static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, const ListOkMessage *ok, usec_t now_usec) {
@@ -258,11 +296,9 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
         registrar_answered(node, session);
         slot->total = ok->total;
         node->peer->list_total = ok->total;
-        for (size_t i = 0; i < ok->n_records; i++) {
-                r = peer_merge(node, ok->records + i, now_usec);
-                if (r < 0)
-                        return r;
-        }
+        r = registrar_merge(node, ok->records, ok->n_records, now_usec);
+        if (r < 0)
+                return r;
         return links_fill(node, now_usec);
 }
 
@@ -282,17 +318,18 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < ok->n_records; i++) {
+        for (size_t i = 0; i < ok->n_records && !merge; i++) {
                 const Record *record = ok->records + i;
                 const Member *member = member_table_find(&node->members, &record->id);
 
-                if (!merge && (!member || member->record.state != MEMBER_ALIVE) && record->n_addresses > 0 &&
+                if ((!member || member->record.state != MEMBER_ALIVE) && record->n_addresses > 0 &&
                     !node_id_equal(&record->id, &node->identity.id))
                         merge = record;
-                r = peer_merge(node, record, now_usec);
-                if (r < 0)
-                        return r;
         }
+        r = registrar_merge(node, ok->records, ok->n_records, now_usec);
+        if (r < 0)
+                return r;
+
         /* The other half of a network that fell apart looks like this. */
         if (merge && !session_of(node, &merge->id)) {
                 r = links_dial(node, &merge->id, merge->addresses, PRIORITY_MERGE, now_usec);
@@ -325,12 +362,10 @@ int registrar_on_message(Node *node, Session *session, const Message *message, u
                 return registrar_on_renew_ok(node, slot, session, &message->renew_ok, now_usec);
 
         case MESSAGE_SYNC_RECORDS:
-                for (size_t i = 0; i < message->sync_records.n_records; i++) {
-                        node->counters[COUNTER_SYNC_RECORDS_IN]++;
-                        r = peer_merge(node, message->sync_records.records + i, now_usec);
-                        if (r < 0)
-                                return r;
-                }
+                node->counters[COUNTER_SYNC_RECORDS_IN] += message->sync_records.n_records;
+                r = registrar_merge(node, message->sync_records.records, message->sync_records.n_records, now_usec);
+                if (r < 0)
+                        return r;
                 return links_fill(node, now_usec);
 
         default:

@@ -77,7 +77,8 @@ void session_uncurrent(Node *node, Session *session) {
         session->current = false;
 }
 
-static void session_free(Node *node, Session *session) {
+/* @error is what became of pings that wait for an answer on it. */
+static void session_free(Node *node, Session *session, int error) {
         session_handshake_done(node, session);
         if (session->use == SESSION_FOR_CHECK)
                 node->n_checks--;
@@ -86,7 +87,7 @@ static void session_free(Node *node, Session *session) {
                         Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
 
                         effect->token = node->pings[i].token;
-                        effect->error = -EHOSTUNREACH;
+                        effect->error = error;
                         node->pings[i].link = 0;
                 }
         session_uncurrent(node, session);
@@ -99,7 +100,7 @@ static void session_free(Node *node, Session *session) {
 
 void session_free_all(Node *node) {
         while (node->sessions)
-                session_free(node, node->sessions);
+                session_free(node, node->sessions, -EHOSTUNREACH);
 }
 
 void session_enter(Node *node, Session *session, SessionState state, usec_t until_usec, usec_t now_usec) {
@@ -123,6 +124,14 @@ static bool session_is_roles(const Session *session) {
         return false;
 }
 
+static int session_error(const Session *session, SessionEnd end) {
+        if (end == END_REFUSED)
+                return -ECONNREFUSED;
+        if (end != END_CLOSED && (session->reason == CLOSE_TIMEOUT || session->reason == CLOSE_IDLE))
+                return -ETIMEDOUT;
+        return -EHOSTUNREACH;
+}
+
 /* The connection is gone, or its hanging up has been asked for: the one place where sessions end. */
 int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         bool was_current = session->current;
@@ -142,7 +151,7 @@ int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         else if (session_is_roles(session))
                 r = node->ops->ended(node, session, end, now_usec);
 
-        session_free(node, session);
+        session_free(node, session, session_error(session, end));
         return r;
 }
 
@@ -344,7 +353,7 @@ static int session_on_open_message(Node *node, Session *session, const Message *
                 return session_on_pong(node, session, &message->ping, now_usec);
 
         case MESSAGE_ACCUSED: {
-                /* The role tells everybody that it knows; who asked on a probe is not among them. */
+                /* The role tells links and seeds; whoever else asked is not among them. */
                 LinkId link = session->link;
                 Record before = node_record(node);
                 Message refute = { .type = MESSAGE_REFUTE };
@@ -355,8 +364,8 @@ static int session_on_open_message(Node *node, Session *session, const Message *
                         return r;
                 session = session_find(node, link);
                 refute.reg.record = node_record(node);
-                if (!session || session_is_roles(session) || (refute.reg.record.epoch == before.epoch &&
-                                 refute.reg.record.incarnation == before.incarnation))
+                if (!session || session->link_state == LINK_UP || session->use == SESSION_FOR_SEED ||
+                    (refute.reg.record.epoch == before.epoch && refute.reg.record.incarnation == before.incarnation))
                         return 0;
                 return session_send(node, session, &refute);
         }
@@ -434,6 +443,7 @@ int session_on_timer(Node *node, Session *session, usec_t now_usec) {
         case SESSION_DIALING:
         case SESSION_HELLO_SENT:
                 session_hang_up(node, session->link, false);
+                session->reason = CLOSE_TIMEOUT;
                 return session_end(node, session, END_UNREACHABLE, now_usec);
 
         case SESSION_HELLO_AWAITED:
