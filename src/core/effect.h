@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What the core asks for: the only way out of it. Effects are carried out in the order in which they come; whoever drives
- * the core drains the queue after every event. The queue has room for the worst that a single event can ask for; more
- * is a mistake of ours (assert), never dropped.
+ * What the core asks for: the only way out of it. Effects are carried out in the order in which they come; whoever
+ * drives the core drains the queue after every event. The queue has room for the worst that a single event can ask
+ * for; more is a mistake of ours (assert), never dropped.
  */
 
 #include "base/address.h"
@@ -13,8 +13,8 @@
 #include "wire/message.h"
 
 /*
- * A connection, whoever opened it. The core numbers those it dials (even numbers), the shell those it accepts (odd ones, see
- * link_id_is_accepted()); a number is never used twice.
+ * A connection, whoever opened it. The core numbers those it dials (even numbers), the shell those it accepts (odd
+ * ones, see link_id_is_accepted()); a number is never used twice.
  */
 typedef uint64_t LinkId;
 

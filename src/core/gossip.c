@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Messages to everybody: the first copy is delivered and forwarded to every link but the one that it came from, later copies are dropped.
- * A message that is accepted for publishing is queued on every link or on none; a link that does not drain its queue is
- * ended, for a message that was accepted is never dropped silently.
+ * Messages to everybody: the first copy is delivered and forwarded to every link but the one that it came from,
+ * later copies are dropped. A message that is accepted for publishing is queued on every link or on none; a link
+ * that does not drain its queue is ended, for a message that was accepted is never dropped silently.
  */
 
 #include <errno.h>
@@ -56,7 +56,8 @@ static int gossip_forward(Node *node, FrameBuffer *frame, LinkId but, usec_t now
         return 0;
 }
 
-/* @buffer is ours and well-formed: its topic and payload live as long as it does, those of the received message do not. */
+/* @buffer is ours and well-formed: its topic and payload live as long as it does, those of the received message do
+ * not. */
 static void gossip_deliver(Node *node, FrameBuffer *buffer, const char *from_name, bool own) {
         const Member *origin;
         Message message;

@@ -3,11 +3,12 @@
 /*
  * The handshake (PROTOCOL.md, section 4), and the two questions that ids raise:
  *
- * - Two sessions with one id: a higher epoch replaces at once. Otherwise the node with the smaller id keeps the one whose HELLO finished
- *   last and ends the other; the node with the larger id uses the newest meanwhile. So simultaneous dials settle, and a
- *   half-open connection never shuts anybody out.
- * - One id at two addresses: the address held is asked first. If a node with that id but another epoch answers there, the newcomer
- *   is a copy and is sent away with CLOSE(duplicate-id). The epoch tells a copy from a node that is reached by two of its own addresses.
+ * - Two sessions with one id: a higher epoch replaces at once. Otherwise the node with the smaller id keeps the one
+ *   whose HELLO finished last and ends the other; the node with the larger id uses the newest meanwhile. So
+ *   simultaneous dials settle, and a half-open connection never shuts anybody out.
+ * - One id at two addresses: the address held is asked first. If a node with that id but another epoch answers there,
+ *   the newcomer is a copy and is sent away with CLOSE(duplicate-id). The epoch tells a copy from a node that is reached
+ *   by two of its own addresses.
  */
 
 #include <errno.h>

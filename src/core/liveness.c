@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Is the other end of a link alive? After SWIM (Das, Gupta, Motivala, DSN 2002) and Lifeguard (Dadgar, Phillips, Currey,
- * arXiv 1707.00788); the estimate of the round-trip time is RFC 6298's, but for the variance of the first sample.
+ * Is the other end of a link alive? After SWIM (Das, Gupta, Motivala, DSN 2002) and Lifeguard (Dadgar, Phillips,
+ * Currey, arXiv 1707.00788); the estimate of the round-trip time is RFC 6298's, but for the variance of the first
+ * sample.
  *
  *              silent for the interval, at the tick
  *      quiet ----------------------------------------> asked: PING sent

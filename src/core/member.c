@@ -211,7 +211,8 @@ int member_table_merge(MemberTable *table, const Record *record, usec_t now_usec
         was_hidden = member->hidden;
         newer_epoch = record->epoch > member->record.epoch;
         if (newer_epoch || record->incarnation > member->record.incarnation) {
-                /* The owner speaks of itself anew: what it says replaces what it said before, unless it says nothing. */
+                /* The owner speaks of itself anew: what it says replaces what it said before, unless it says
+                 * nothing. */
                 if (record->n_addresses > 0)
                         member_set_addresses(member, record->addresses, record->n_addresses);
                 memcpy(member->record.name, record->name, sizeof(member->record.name));

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The member table: what a node holds of the others, and the rule by which two opinions merge. Records order by (epoch, incarnation),
- * then dead > left > suspect > alive; a higher one replaces a lower one, whoever brings it. Peers and seeds keep the same
- * table; a seed's also has members that only it knows of (hidden).
+ * The member table: what a node holds of the others, and the rule by which two opinions merge. Records order by
+ * (epoch, incarnation), then dead > left > suspect > alive; a higher one replaces a lower one, whoever brings it.
+ * Peers and seeds keep the same table; a seed's also has members that only it knows of (hidden).
  *
- * The table keeps a hash of each of 256 buckets up to date (PROTOCOL.md, 7.3), by which two nodes find what differs between them.
+ * The table keeps a hash of each of 256 buckets up to date (PROTOCOL.md, 7.3), by which two nodes find what differs
+ * between them.
  */
 
 #include "base/hash.h"
@@ -71,8 +72,8 @@ typedef enum MemberChange {
  * member_table_merge() - take over a record if it says more than what is held
  * @ret:        the member, also when nothing changed; NULL when there was no room for a new one
  *
- * A full table makes room by forgetting the longest gone member; when all are alive, a new record is refused (-ENOSPC). Addresses
- * of an equal record are added to those held, as different seeds see different ones.
+ * A full table makes room by forgetting the longest gone member; when all are alive, a new record is refused
+ * (-ENOSPC). Addresses of an equal record are added to those held, as different seeds see different ones.
  *
  * Return: a MemberChange, -ENOSPC, -ENOMEM.
  */

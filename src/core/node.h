@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * A node of the network: everything it decides, and nothing it does. Feed it events, each with the time, and carry out the
- * effects that it asks for:
+ * A node of the network: everything it decides, and nothing it does. Feed it events, each with the time, and carry
+ * out the effects that it asks for:
  *
  *      node_on_...(node, ..., now);
  *      while (node_pop_effect(node, &effect)) { carry it out; effect_release(&effect); }
  *      arm a timer for node_deadline(node), and call node_on_deadline() when it fires.
  *
- * The same run number and the same events give the same effects, byte for byte. Functions return 0, or -ENOMEM: the node
- * is then still valid, but what the event asked for may be half done, and a daemon does best to end.
+ * The same run number and the same events give the same effects, byte for byte. Functions return 0, or -ENOMEM: the
+ * node is then still valid, but what the event asked for may be half done, and a daemon does best to end.
  *
  * peer-node.h and seed-node.h have what only one of the roles does.
  */
@@ -59,11 +59,12 @@ DEFINE_CLEANUP(Node *, node_free)
 
 int node_start(Node *node, usec_t now_usec);
 
-/* Leaves in order: LEAVE to the seeds, CLOSE(leaving) on every session. Carry out the effects, give the links a moment to
- * flush, then free the node. Later events do nothing. */
+/* Leaves in order: LEAVE to the seeds, CLOSE(leaving) on every session. Carry out the effects, give the links a
+ * moment to flush, then free the node. Later events do nothing. */
 int node_stop(Node *node, usec_t now_usec);
 
-/* New settings for a running node; role and port stay. Links beyond new bounds go; a new network name ends all sessions. */
+/* New settings for a running node; role and port stay. Links beyond new bounds go; a new network name ends all
+ * sessions. */
 int node_reconfigure(Node *node, const NodeSettings *settings, usec_t now_usec);
 
 /* Replaces the list of seeds; entries with the same host and port keep their sessions. No two of them are
@@ -83,7 +84,8 @@ typedef enum LinkChange {
 /* Somebody called. The core may ask at once to hang up. @link is odd and new. */
 int node_on_accepted(Node *node, LinkId link, const Address *remote, usec_t now_usec);
 
-/* For a link that the core has hung up this does nothing. All changes but LINK_CONNECTED end the link: no HANG_UP follows. */
+/* For a link that the core has hung up this does nothing. All changes but LINK_CONNECTED end the link: no HANG_UP
+ * follows. */
 int node_on_link(Node *node, LinkId link, LinkChange change, usec_t now_usec);
 
 /* Bytes came, whether they complete a frame or not: call it before the messages in them. */
@@ -104,8 +106,8 @@ size_t node_frame_size_max(const Node *node, LinkId link);
 /* @n_bytes of frames sent with is_data have been handed to the kernel. */
 int node_on_sent(Node *node, LinkId link, size_t n_bytes, usec_t now_usec);
 
-/* For a frame sent with measure: how many bytes that were sent before it the other end has not acknowledged yet (0: none, its
- * clock starts now). Call it while carrying out that effect, and each EFFECT_MEASURE for the link. */
+/* For a frame sent with measure: how many bytes that were sent before it the other end has not acknowledged yet (0:
+ * none, its clock starts now). Call it while carrying out that effect, and each EFFECT_MEASURE for the link. */
 int node_on_backlog(Node *node, LinkId link, size_t n_ahead, usec_t now_usec);
 
 /* The name of EFFECT_RESOLVE was looked up: @n addresses with their port, or none and a sentence why in @detail. */
@@ -196,6 +198,7 @@ SeedInfo node_seed_at(const Node *node, size_t index);
 unsigned node_n_registered(const Node *node);           /* seeds with a session */
 unsigned node_n_wanted(const Node *node);               /* majority; a seed: all others */
 
-/* Measures the round trip to a member, over its link or by a short session of its own: EFFECT_PONG with @token. -ESRCH: no such
- * member; -EHOSTUNREACH: no address of it is known; -EBUSY: 64 are under way; -ENOTCONN: the node does not run. */
+/* Measures the round trip to a member, over its link or by a short session of its own: EFFECT_PONG with @token.
+ * -ESRCH: no such member; -EHOSTUNREACH: no address of it is known; -EBUSY: 64 are under way; -ENOTCONN: the node
+ * does not run. */
 int node_ping(Node *node, const NodeId *id, uint64_t token, usec_t now_usec);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The configured seeds. One attempt at a seed resolves its name and dials the addresses in turn until a session opens; when none leads
- * anywhere the seed waits: 100 ms, doubling to 20 s, +-50 %. Which seeds are tried is the role's choice: a peer wants a
- * majority (registrar.c), a seed all others (mesh.c).
+ * The configured seeds. One attempt at a seed resolves its name and dials the addresses in turn until a session
+ * opens; when none leads anywhere the seed waits: 100 ms, doubling to 20 s, +-50 %. Which seeds are tried is the
+ * role's choice: a peer wants a majority (registrar.c), a seed all others (mesh.c).
  */
 
 #include <errno.h>

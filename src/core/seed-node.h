@@ -15,5 +15,6 @@
  */
 size_t seed_snapshot(const Node *node, Record *ret, size_t n_max, usec_t now_usec);
 
-/* Before node_start(): living records are neither listed nor sent until their nodes renew; the others keep their age. */
+/* Before node_start(): living records are neither listed nor sent until their nodes renew; the others keep their
+ * age. */
 int seed_restore(Node *node, const Record *records, size_t n, usec_t now_usec);

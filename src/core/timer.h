@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Points in time at which something is due: a binary heap of timers that live inside their owners. A timer keeps its place in
- * the heap from timer_init() to timer_done(), at USEC_INFINITY when nothing is due, so setting one cannot fail. Timers that
- * are due at the same time come in the order in which they were set.
+ * Points in time at which something is due: a binary heap of timers that live inside their owners. A timer keeps
+ * its place in the heap from timer_init() to timer_done(), at USEC_INFINITY when nothing is due, so setting one
+ * cannot fail. Timers that are due at the same time come in the order in which they were set.
  */
 
 #include "base/macro.h"

@@ -66,8 +66,8 @@ void view_add(View *view, const NodeId *id, const Address *address) {
         if (candidate) {
                 Candidate known = *candidate;
 
-                /* By its id here and by its address there, it may have been taken for two; whoever dials goes by the address, and
-                 * what rests must not have a twin that does not. */
+                /* By its id here and by its address there, it may have been taken for two; whoever dials goes by
+                 * the address, and what rests must not have a twin that does not. */
                 for (size_t i = 0; i < view->n_passive; i++)
                         if (candidate_matches(view->passive + i, id, address) && view->passive[i].rest_usec > known.rest_usec) {
                                 known.rest_usec = view->passive[i].rest_usec;

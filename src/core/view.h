@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The peers that we have no link to but could: after HyParView's passive view (Leitao, Pereira, Rodrigues, DSN 2007), and the
- * memory of lost peers, which HyParView does not have.
+ * The peers that we have no link to but could: after HyParView's passive view (Leitao, Pereira, Rodrigues, DSN
+ * 2007), and the memory of lost peers, which HyParView does not have.
  *
- * Departures: an entry rests for a while after it refused us or did not answer; the paper keeps bare ids. What failed, or was pushed
- * out, goes into the lost-peer memory instead of being forgotten: without it a partition never heals when no seed helps.
+ * Departures: an entry rests for a while after it refused us or did not answer; the paper keeps bare ids. What
+ * failed, or was pushed out, goes into the lost-peer memory instead of being forgotten: without it a partition
+ * never heals when no seed helps.
  */
 
 #include "base/address.h"
@@ -33,8 +34,8 @@ typedef struct View {
 int view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run);
 void view_done(View *view);
 
-/* Adds a passive peer; a full view forgets a random one for it (into the lost-peer memory). One that is there already, by id
- * or by address, only learns what is new. */
+/* Adds a passive peer; a full view forgets a random one for it (into the lost-peer memory). One that is there
+ * already, by id or by address, only learns what is new. */
 void view_add(View *view, const NodeId *id, const Address *address);
 
 bool view_has(const View *view, const NodeId *id);

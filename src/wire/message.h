@@ -304,8 +304,8 @@ typedef struct Message {
 } Message;
 
 /*
- * Fills in a message: message_set(&message, MESSAGE_PING, ping, .nonce = 1). An initializer would do the same, and clear the
- * whole union with it: 35 KiB for every PING, as the largest list of records has its place there.
+ * Fills in a message: message_set(&message, MESSAGE_PING, ping, .nonce = 1). An initializer would do the same, and
+ * clear the whole union with it: 35 KiB for every PING, as the largest list of records has its place there.
  */
 #define message_set(message, message_type, arm, ...)                               \
         ((message)->type = (message_type),                                          \
@@ -322,13 +322,14 @@ const char *role_to_string(Role role);
 
 /**
  * message_decode() - turn one whole frame into a message
- * @ret:        written on success only; its slices borrow from the frame. Only the arm of the union that belongs to the type,
+ * @ret:        written on success only; its slices borrow from the frame. Only the arm of the union that belongs to
+ * the type,
  *              and of its arrays only the counted part, is written: a Message need not be cleared before.
  * @frame:      from frame_decode()
  *
- * Every TLV that the table requires is there once and within its bounds, every enum is in range (but for reasons, which a later
- * version may have more of: 1 to 255), every text is valid UTF-8 without control characters and NUL, every topic
- * printable ASCII.
+ * Every TLV that the table requires is there once and within its bounds, every enum is in range (but for reasons,
+ * which a later version may have more of: 1 to 255), every text is valid UTF-8 without control characters and NUL,
+ * every topic printable ASCII.
  *
  * Return: 1, or 0 when the type is unknown to this version (to be counted and skipped), -EBADMSG when the content is
  * malformed (a required TLV missing, one twice that may come once, a bad length or value, an unknown critical TLV).
@@ -347,8 +348,8 @@ int message_encode(FrameBuffer **ret, const Message *message);
 /* The size in bytes that message_encode() would make of it, the length field included. */
 size_t message_encoded_size(const Message *message);
 
-/* One record as TLVs without a frame, as inside LIST_OK: the seed's snapshot on disk uses it.
- * record_encode() writes at most RECORD_SIZE_MAX bytes and returns how many; record_decode() returns 0 or -EBADMSG. */
+/* One record as TLVs without a frame, as inside LIST_OK: the seed's snapshot on disk uses it. record_encode()
+ * writes at most RECORD_SIZE_MAX bytes and returns how many; record_decode() returns 0 or -EBADMSG. */
 #define RECORD_SIZE_MAX 512U
 size_t record_encode(const Record *record, uint8_t buffer[static RECORD_SIZE_MAX]);
 int record_decode(Record *ret, Slice data);
