@@ -156,8 +156,8 @@ static void links_refill_view(Node *node) {
         }
 }
 
-/* Ourselves, or somebody we have a session with already: a link follows from that one if from any. A second dial would only replace
- * it, and two nodes that both do so never come to rest. */
+/* Ourselves, or somebody we have a session with already: a link follows from that one if from any. A second dial
+ * would only replace it, and two nodes that both do so never come to rest. */
 static bool candidate_is_useless(const Node *node, const Candidate *candidate) {
         if (node_id_equal(&candidate->id, &node->identity.id) || session_of(node, &candidate->id))
                 return true;

@@ -26,8 +26,8 @@
 #define LINGER_USEC (10 * USEC_PER_SEC)         /* for the other end to end the elder of two sessions */
 #define CLOCK_JUMP_USEC (5 * USEC_PER_SEC)
 #define EPOCH_MAX (UINT64_C(1) << 63)           /* epochs are below it */
-/* How far we jump above an epoch that we are shown, at most: two copies of one node that are shown the same must not come to share
- * an epoch, too, by which alone they can be told apart. A second, as epochs are microseconds. */
+/* How far we jump above an epoch that we are shown, at most: two copies of one node that are shown the same must
+ * not come to share an epoch, too, by which alone they can be told apart. A second, as epochs are microseconds. */
 #define EPOCH_JUMP (UINT64_C(1) << 20)
 #define CHECKS_MAX 16U
 #define PINGS_MAX 64U
@@ -183,8 +183,8 @@ typedef struct RoleOps {
         int (*stop)(Node *node, usec_t now_usec);               /* before the sessions are closed */
         void (*free)(Node *node);
 
-        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT. Nobody else uses its timer then
-         * (set to UNUSED_USEC): the role sets it. It may close the session. */
+        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT. Nobody else
+         * uses its timer then (set to UNUSED_USEC): the role sets it. It may close the session. */
         int (*opened)(Node *node, Session *session, usec_t now_usec);
         /* The same session ended; or one that the role dialled never opened. It is freed afterwards. */
         int (*ended)(Node *node, Session *session, SessionEnd end, usec_t now_usec);
@@ -349,10 +349,12 @@ char *seed_slot_text(const SeedSlot *slot, char buffer[static SEED_TEXT_MAX]);
 
 /* ---- sync.c ---- */
 
-/* The 256 hashes of our table, our own record included when @with_self (peers are in their own digest, seeds are not). */
+/* The 256 hashes of our table, our own record included when @with_self (peers are in their own digest, seeds are
+ * not). */
 void sync_digest(const Node *node, bool with_self, uint64_t ret[static SYNC_BUCKETS]);
 int sync_send_digest(Node *node, Session *session);
-/* Sends what we hold in the marked buckets as SYNC_RECORDS, in batches, to @session; @want may be NULL: asks nothing back. */
+/* Sends what we hold in the marked buckets as SYNC_RECORDS, in batches, to @session; @want may be NULL: asks
+ * nothing back. */
 int sync_send_records(Node *node, Session *session, const uint8_t mask[static SYNC_BUCKETS / 8], const uint8_t *want,
                       usec_t now_usec);
 /* Marks the buckets in which the digest differs from ours. Return: how many. */

@@ -110,7 +110,8 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
         member->asked_usec = 0;
         if (session_outgoing(session))
                 member->reached = session->remote;
-        /* It was our own suspicion, or one that we only heard of: it answers. Dead it stays until it refutes, which it was told. */
+        /* It was our own suspicion, or one that we only heard of: it answers. Dead it stays until it refutes, which
+         * it was told. */
         if (member->record.state == MEMBER_SUSPECT && member->record.epoch == session->epoch) {
                 member_set_state(&node->members, member, member->record.epoch, member->record.incarnation, MEMBER_ALIVE,
                                  now_usec);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A peer and its seeds: it keeps itself registered with a random majority of them, takes the union of their lists, renews, and
- * asks them what became of its suspects. PROTOCOL.md, section 6.
+ * A peer and its seeds: it keeps itself registered with a random majority of them, takes the union of their lists,
+ * renews, and asks them what became of its suspects. PROTOCOL.md, section 6.
  *
  *      session opens -> REGISTER -> REGISTER_OK -> LIST -> LIST_OK -> (every 30 s) RENEW -> RENEW_OK
  *
@@ -270,7 +270,8 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
         return registrar_list(node, session, now_usec);
 }
 
-/* Whatever a seed has of ourselves is answered once: with each record of a whole list we would announce ourselves to everybody. */
+/* Whatever a seed has of ourselves is answered once: with each record of a whole list we would announce ourselves
+ * to everybody. */
 static int registrar_merge(Node *node, const Record *records, size_t n, usec_t now_usec) {
         Held own = {};
         int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Connections: being called and calling, sending, and the one place where they end. What is said before a session is open
- * stands in handshake.c.
+ * Connections: being called and calling, sending, and the one place where they end. What is said before a session
+ * is open stands in handshake.c.
  */
 
 #include <errno.h>
@@ -371,7 +371,8 @@ static int session_on_open_message(Node *node, Session *session, const Message *
         }
 
         case MESSAGE_REFUTE:
-                /* On a probe only to whoever asked, and told the other end what is held of it, does it mean something. */
+                /* On a probe only to whoever asked, and told the other end what is held of it, does it mean
+                 * something. */
                 if (session_is_roles(session) || session->use == SESSION_FOR_PING)
                         return node->ops->message(node, session, message, now_usec);
                 return 0;

@@ -6,15 +6,15 @@
  * once. Then it is accused: suspect here, and reported to the seeds that we are registered with, who decide
  * (PROTOCOL.md, section 6.4).
  *
- * One that we had no link to, and that does not answer when it is asked or dialled, may have left in order without our
- * having heard of it. A seed is asked for what differs between our tables first, and it is accused when it is still
- * held alive afterwards.
+ * One that we had no link to, and that does not answer when it is asked or dialled, may have left in order without
+ * our having heard of it. A seed is asked for what differs between our tables first, and it is accused when it is
+ * still held alive afterwards.
  */
 
 #include "core/peer-node-internal.h"
 
-/* Of so many random members the one that was silent for longest is asked: SWIM goes round all of them for the same reason, that
- * none may be missed for ever. More than there can be links. */
+/* Of so many random members the one that was silent for longest is asked: SWIM goes round all of them for the same
+ * reason, that none may be missed for ever. More than there can be links. */
 #define PROBE_DRAWS 32U
 
 #define DOUBT_USEC (2500 * USEC_PER_MSEC)       /* for the answer of a seed */

@@ -323,8 +323,7 @@ const char *role_to_string(Role role);
 /**
  * message_decode() - turn one whole frame into a message
  * @ret:        written on success only; its slices borrow from the frame. Only the arm of the union that belongs to
- * the type,
- *              and of its arrays only the counted part, is written: a Message need not be cleared before.
+ *              the type, and of its arrays only the counted part, is written: a Message need not be cleared before.
  * @frame:      from frame_decode()
  *
  * Every TLV that the table requires is there once and within its bounds, every enum is in range (but for reasons,
