@@ -65,11 +65,13 @@ def build_all(build):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         origin.write_text(str(TOP))
         commands = [["meson", "setup", str(build), str(TOP)]]
+        remark = ", which takes a minute the first time"
     else:
         commands = []
+        remark = ""
     commands.append(["ninja", "-C", str(build), *TARGETS.values()])
 
-    say(f"Building p2pnet in {build} ...", end="")
+    say(f"Building p2pnet in {build}{remark} ...", end="")
     with open(log, "w", encoding="utf-8") as file:
         for command in commands:
             status = run(command, file)

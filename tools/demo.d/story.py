@@ -33,7 +33,7 @@ class Story:
             ("The peers find each other, and link.", self.peers_find_each_other),
             ("Gossip: what one peer publishes reaches every peer, once.", self.gossip_reaches_everybody),
             ("A peer is killed. It cannot say goodbye; the others have to notice.", self.a_peer_is_killed),
-            ("A seed is killed. The network does not need it.", self.a_seed_is_killed),
+            ("A seed is killed. The network does not need it; its peers register with another.", self.a_seed_is_killed),
             ("The peer comes back, and is the same node as before.", self.the_peer_comes_back),
             ("Everything stops, in order, and nothing is left.", self.everything_stops),
         ]
@@ -208,7 +208,7 @@ class Story:
         name, n = self.names[leaver], len(self.peers) + len(self.seeds)
         statuses = {}
 
-        # One that says goodbye is not taken for dead by anybody.
+        say_indented("One that stops in order says so, and nobody takes it for dead:")
         say_command(f"kill {network.daemons[leaver].pid}", leaver)
         statuses[leaver] = network.stop(leaver)
         self.peers.remove(leaver)
@@ -216,7 +216,8 @@ class Story:
         network.show("-q", "-i", witness, "peers", "--all", name)
 
         rest = self.peers + self.seeds
-        say_command("kill " + " ".join(str(network.daemons[instance].pid) for instance in rest), "the others")
+        say_indented("Then all others:")
+        say_command("kill " + " ".join(str(network.daemons[instance].pid) for instance in rest))
         for instance in rest:
             statuses[instance] = network.stop(instance)
         for instance, status in statuses.items():
