@@ -78,6 +78,11 @@ class Demo(unittest.TestCase):
         self.assertRegex(output, r"(?m)^   \$ p2pctl .*\bpeers$")
         self.assert_nothing_left()
 
+        with open(os.path.join(os.path.dirname(DEMO), "../README.md"), encoding="utf-8") as file:
+            readme = file.read()
+        for title in re.findall(r"^\d  .*$", output, re.M):
+            self.assertIn(title + "\n", readme, "the transcript in README.md is of another demo")
+
     def test_a_kept_network_can_be_talked_to_and_stopped_by_what_was_printed(self):
         ports, first = self.ports()
         output = self.run_demo(*ports, "--seeds=2", "--peers=3", "--keep")
