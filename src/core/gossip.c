@@ -27,6 +27,7 @@ static bool link_has_space(const Node *node, const Session *session, size_t size
 
 static int gossip_end_slow(Node *node, Session *session, usec_t now_usec) {
         node->counters[COUNTER_LINKS_SLOW]++;
+        node->counters[COUNTER_GOSSIP_LOST]++;          /* what is queued already may still be read */
         return session_close(node, session, CLOSE_SLOW, "The link did not take the messages that waited for it.", now_usec);
 }
 
