@@ -340,6 +340,8 @@ int seed_slot_try(Node *node, SeedSlot *slot, usec_t now_usec);
 int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_usec);
 int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec);
 int seed_slot_on_timer(Node *node, SeedSlot *slot, usec_t now_usec);
+/* What leads to a seed that failed, or is gone from the list, may lead to another one, and is needed itself. */
+void seed_list_release_aliases(Node *node, const NodeId *id, usec_t now_usec);
 int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec);
 int seed_list_on_resolved(Node *node, unsigned number, const Address *addresses, size_t n, const char *detail,
                           usec_t now_usec);

@@ -132,25 +132,15 @@ int registrar_opened(Node *node, Session *session, usec_t now_usec) {
         return registrar_register(node, session, now_usec);
 }
 
-/* What leads to a seed that failed may lead to another one now. */
-static void registrar_release_aliases(Node *node, const SeedSlot *slot) {
-        for (size_t i = 0; i < node->n_seeds; i++)
-                if (node->seeds[i]->alias && node_id_equal(&node->seeds[i]->id, &slot->id)) {
-                        node->seeds[i]->alias = false;
-                        node->seeds[i]->state = SEED_STANDBY;
-                }
-}
-
 int registrar_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         SeedSlot *slot = session->seed;
-        const Session *newer = session_of(node, &session->id);
         int r;
 
         if (!slot || slot->session != session)
                 return 0;
 
-        if (newer && newer->use == SESSION_FOR_SEED) {
-                /* Superseded: the newer session with that seed is taken over by registrar_opened(). */
+        if (slot->state == SEED_REGISTERED && end == END_BY_US && session->reason == CLOSE_SUPERSEDED) {
+                /* The newer session with that seed is just being opened, and registrar_opened() takes it over. */
                 slot->session = NULL;
                 slot->state = SEED_STANDBY;
                 return 0;
@@ -158,7 +148,7 @@ int registrar_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
         if (slot->state == SEED_REGISTERED) {
                 Notice *notice;
 
-                registrar_release_aliases(node, slot);
+                seed_list_release_aliases(node, &slot->id, now_usec);
                 r = seed_slot_ended(node, slot, end, now_usec);
                 if (r < 0 || node->state == NODE_STOPPING)
                         return r;

@@ -183,6 +183,17 @@ static bool entry_equal(const SeedEntry *a, const SeedEntry *b) {
         return a->port == b->port && streq(a->host, b->host);
 }
 
+void seed_list_release_aliases(Node *node, const NodeId *id, usec_t now_usec) {
+        for (size_t i = 0; i < node->n_seeds; i++) {
+                SeedSlot *slot = node->seeds[i];
+
+                if (slot->alias && node_id_equal(&slot->id, id)) {
+                        slot->alias = false;
+                        slot_set_state(slot, SEED_STANDBY, now_usec);
+                }
+        }
+}
+
 static void slot_free(Node *node, SeedSlot *slot) {
         timer_done(&node->timers, &slot->timer);
         free(slot);
@@ -220,6 +231,8 @@ static int slot_drop(Node *node, SeedSlot *slot, usec_t now_usec) {
                 session->seed = NULL;
                 r = session_close(node, session, CLOSE_DONE, NULL, now_usec);
         }
+        if (!slot->alias && !node_id_is_null(&slot->id))
+                seed_list_release_aliases(node, &slot->id, now_usec);
         slot_free(node, slot);
         return r;
 }

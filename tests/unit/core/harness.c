@@ -254,6 +254,10 @@ static void settle(Harness *harness, int r) {
 }
 
 Harness *harness_new(const NodeSettings *settings, uint8_t id) {
+        return harness_new_run(settings, id, 1);
+}
+
+Harness *harness_new_run(const NodeSettings *settings, uint8_t id, uint64_t run) {
         NodeIdentity identity = { .id = harness_id(id), .epoch = HARNESS_EPOCH };
         Harness *harness = calloc(1, sizeof(*harness));
         int r;
@@ -262,7 +266,7 @@ Harness *harness_new(const NodeSettings *settings, uint8_t id) {
         harness->now = HARNESS_START;
         harness->last_accepted = 1;
         harness->written = identity;
-        r = node_new(&harness->node, settings, &identity, 1);
+        r = node_new(&harness->node, settings, &identity, run);
         assert(r == 0);
         return harness;
 }

@@ -34,6 +34,8 @@ NodeSettings harness_settings(Role role, Profile profile);
 
 /* A node with the id of sixteen @id; not started, so that seeds and memories can be set. */
 Harness *harness_new(const NodeSettings *settings, uint8_t id);
+/* What is drawn at random comes from that run; else it is the first one. */
+Harness *harness_new_run(const NodeSettings *settings, uint8_t id, uint64_t run);
 Harness *harness_free(Harness *harness);
 DEFINE_CLEANUP(Harness *, harness_free)
 
