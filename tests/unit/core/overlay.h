@@ -217,11 +217,11 @@ static inline Record record_of(uint8_t n, MemberState state) {
         return record;
 }
 
-/* One peer that a seed speaks of. */
+/* One peer that a seed speaks of, and says that it knows no more: so nobody asks again. */
 static inline void send_record(Harness *h, LinkId link, uint8_t n, MemberState state) {
         Record record = record_of(n, state);
 
-        send_list_ok(h, link, 2, &record, 1);
+        send_list_ok(h, link, 1, &record, 1);
 }
 
 /* The name of that seed is looked up and leads to 10.0.0.<n>, port 5000, which is dialled. */
