@@ -132,7 +132,7 @@ static void test_each_request_is_answered_in_5_seconds(void **state) {
 
         link = resolve_seed(h, 200);
         assert_true(harness_answer(h, link, &seed, NULL));
-        send_register_ok(h, link, 90000, 1, NULL);
+        send_register_ok(h, link, 90000, FRESH_TOTAL, NULL);
         expect_time_out(h, link);                       /* LIST */
 
         link = register_with(h, 200);
@@ -193,7 +193,7 @@ static void test_a_renewal_says_what_is_new_of_us(void **state) {
         LinkId link = set_seed(h);
         const Message *renew;
 
-        send_register_ok(h, link, 90000, 1, &(Held) { HARNESS_EPOCH, 4, MEMBER_ALIVE });
+        send_register_ok(h, link, 90000, FRESH_TOTAL, &(Held) { HARNESS_EPOCH, 4, MEMBER_ALIVE });
         assert_int_equal(harness_find(h, link, MESSAGE_REFUTE)->reg.record.incarnation, 5);
         send_list_ok(h, link, 1, NULL, 0);
         harness_set_answering(h, true);
@@ -215,7 +215,7 @@ static void test_who_is_not_known_any_more_registers_again(void **state) {
         time_to_renewal(h, link);
         send_renew_ok(h, link, 90000, 1, NULL, NULL, 0);
         expect(h, link, MESSAGE_REGISTER);
-        send_register_ok(h, link, 90000, 1, NULL);
+        send_register_ok(h, link, 90000, FRESH_TOTAL, NULL);
         expect(h, link, MESSAGE_LIST);
 }
 
@@ -249,13 +249,11 @@ static void test_somebody_held_as_gone_is_dialled_to_merge(void **state) {
         (void) state;
 
         for (size_t i = 0; i < ELEMENTSOF(states); i++) {
-                NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
-                _cleanup_(harness_freep) Harness *h = NULL;
+                NodeSettings settings = quiet_settings(PROFILE_LAN);
+                _cleanup_(harness_freep) Harness *h = peer_new(&settings);
                 Record records[2] = { record_of(OWN, MEMBER_ALIVE), record_of(1, MEMBER_ALIVE) };
                 LinkId link;
 
-                settings.params.links_outgoing = 0;
-                h = peer_new(&settings);
                 link = set_seed(h);
                 send_record(h, link, 1, states[i]);
                 renew_with(h, link, records, 2);
@@ -391,11 +389,11 @@ static void test_suspects_are_reported_to_seeds_registered_with_later(void **sta
         assert_int_equal(harness_notice(h, NOTICE_SILENT)->n_max, 0);
         link = open_seed(h);
         expect(h, link, MESSAGE_REGISTER);
-        send_register_ok(h, link, 90000, 1, NULL);
+        send_register_ok(h, link, 90000, FRESH_TOTAL, NULL);
         assert_int_equal(expect(h, link, MESSAGE_DEAD_REPORT)->dead_report.id.bytes[0], 1);
         expect(h, link, MESSAGE_LIST);
         send_list_ok(h, link, 1, NULL, 0);
-        harness_advance(h, 2500 * MSEC - 1);
+        harness_advance(h, 500 * MSEC - 1);
         expect_nothing(h, link);
         harness_advance(h, 1);
         expect(h, link, MESSAGE_SYNC_DIGEST);
@@ -407,7 +405,7 @@ static void test_what_became_of_a_suspect_is_asked_5_times(void **state) {
 
         make_suspect(h, 1);
         harness_drop_sent(h);
-        harness_advance(h, 2500 * MSEC - 1);
+        harness_advance(h, 500 * MSEC - 1);
         expect_nothing(h, link);
         harness_advance(h, 1);
         expect(h, link, MESSAGE_SYNC_DIGEST);
@@ -425,13 +423,29 @@ static void test_what_became_of_a_suspect_is_asked_5_times(void **state) {
         assert_int_equal(member_of(h, 1).state, MEMBER_SUSPECT);
 }
 
+static void test_a_small_network_is_asked_twice_for_who_registered_in_the_same_moment(void **state) {
+        Harness *h = *state;
+        LinkId link = open_seed(h);
+
+        expect(h, link, MESSAGE_REGISTER);
+        send_register_ok(h, link, 90000, FRESH_TOTAL - 1, NULL);
+        expect(h, link, MESSAGE_LIST);
+        send_list_ok(h, link, 1, NULL, 0);
+        harness_advance(h, 500 * MSEC);
+        expect(h, link, MESSAGE_SYNC_DIGEST);
+        harness_advance(h, 2 * SEC);
+        expect(h, link, MESSAGE_SYNC_DIGEST);
+        harness_advance(h, 10 * SEC);
+        expect_nothing(h, link);
+}
+
 static void test_an_answer_ends_the_asking(void **state) {
         Harness *h = *state;
         LinkId link = set_seed(h);
         Message message = { .type = MESSAGE_SYNC_RECORDS };
 
         make_suspect(h, 1);
-        harness_advance(h, 2500 * MSEC);
+        harness_advance(h, 500 * MSEC);
         assert_non_null(harness_find(h, link, MESSAGE_SYNC_DIGEST));
         message.sync_records.n_records = 1;
         message.sync_records.records[0] = record_of(1, MEMBER_DEAD);
