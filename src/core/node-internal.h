@@ -164,6 +164,7 @@ struct SeedSlot {
         usec_t backoff_usec;
         usec_t since_usec;
         unsigned total;                 /* peers it knows */
+        bool confirmed;                 /* REGISTER was answered; between seeds: from the start */
         bool said;                      /* NOTICE_SEED_UNREACHABLE was given in this spell */
         char error[DETAIL_MAX + 1];
 };

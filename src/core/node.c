@@ -500,6 +500,13 @@ size_t node_n_seeds(const Node *node) {
         return node->n_seeds;
 }
 
+/* For people: a seed that failed is unreachable until it has answered again, also when nobody needs it just now. */
+static SeedState slot_shown_state(const SeedSlot *slot) {
+        if (slot->state == SEED_REGISTERED && !slot->confirmed)
+                return SEED_CONNECTING;
+        return slot->state == SEED_STANDBY && slot->error[0] ? SEED_UNREACHABLE : slot->state;
+}
+
 SeedInfo node_seed_at(const Node *node, size_t index) {
         const SeedSlot *slot;
 
@@ -507,7 +514,7 @@ SeedInfo node_seed_at(const Node *node, size_t index) {
         slot = node->seeds[index];
         return (SeedInfo) {
                 .entry = &slot->entry,
-                .state = slot->state,
+                .state = slot_shown_state(slot),
                 .address = slot->address,
                 .id = slot->id,
                 .name = slot->name,
@@ -522,7 +529,7 @@ unsigned node_n_registered(const Node *node) {
         unsigned n = 0;
 
         for (size_t i = 0; i < node->n_seeds; i++)
-                n += node->seeds[i]->state == SEED_REGISTERED;
+                n += node->seeds[i]->state == SEED_REGISTERED && node->seeds[i]->confirmed;
         return n;
 }
 

@@ -67,8 +67,8 @@ int node_stop(Node *node, usec_t now_usec);
  * sessions. */
 int node_reconfigure(Node *node, const NodeSettings *settings, usec_t now_usec);
 
-/* Replaces the list of seeds; entries with the same host and port keep their sessions. No two of them are
- * the same; @n is at most SEEDS_MAX. */
+/* Replaces the list of seeds; entries with the same host and port keep their sessions, and
+ * one that is named twice counts once. @n is at most SEEDS_MAX. */
 int node_set_seeds(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec);
 
 /* ---- in: what happened, and when ---- */

@@ -52,7 +52,8 @@ struct PeerNode {
         uint64_t sequence, sequence_epoch;      /* of our last message */
         unsigned n_hello;               /* periodic messages sent */
 
-        unsigned n_syncs;               /* asked since the last report */
+        unsigned n_syncs;               /* asked since the last report or registration */
+        unsigned n_fresh;               /* to be asked because we have only just registered */
         usec_t refresh_wait_usec;       /* before the next early refresh, doubling */
         unsigned list_total;            /* the largest number of members that a seed spoke of lately */
         bool settled;                   /* having nobody is worth a word now */

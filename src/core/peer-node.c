@@ -7,7 +7,7 @@
 #include "core/peer-node-internal.h"
 
 #define HINTS_PER_INTERVAL 32U
-#define REMEMBER_USEC (5 * USEC_PER_SEC)
+#define REMEMBER_USEC (1 * USEC_PER_SEC)
 #define SETTLED_USEC (5 * USEC_PER_SEC)         /* so long after the start we do not call ourselves isolated yet */
 
 /* ---- members ---- */

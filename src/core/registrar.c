@@ -17,9 +17,11 @@
 #define REFRESH_EARLY_MIN_USEC (1 * USEC_PER_SEC)
 #define REFRESH_EARLY_MAX_USEC (60 * USEC_PER_SEC)
 #define REFRESH_PASSIVE 8U              /* fewer passive peers than that ask for more, when there are more */
-#define SYNC_FIRST_USEC (2500 * USEC_PER_MSEC)          /* a seed has asked the accused twice by then */
+#define SYNC_FIRST_USEC (500 * USEC_PER_MSEC)   /* a seed that is refused by the accused has decided by then */
 #define SYNC_NEXT_USEC (2 * USEC_PER_SEC)
 #define SYNCS_MAX 5U
+#define FRESH_TOTAL_MAX 256U            /* in a larger network whole tables would be sent to all who join at once */
+#define FRESH_SYNCS 2U
 #define REPORTS_MAX 16U                 /* open ones that a seed takes of one reporter */
 
 static bool slot_is_active(const SeedSlot *slot) {
@@ -233,6 +235,7 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
 
         slot->total = ok->total;
         slot->backoff_usec = 0;
+        slot->confirmed = true;
         registrar_answered(node, session);
         registrar_schedule_renewal(node, slot, ok->lease_msec, now_usec);
 
@@ -244,6 +247,14 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
         notice->n = node_n_registered(node);
         notice->n_max = node_n_wanted(node);
         notice->total = ok->total > 0 ? ok->total - 1 : 0;
+
+        if (ok->total <= FRESH_TOTAL_MAX) {
+                /* Whoever registered elsewhere in the same moment is not in this list yet. */
+                node->peer->n_fresh = FRESH_SYNCS;
+                node->peer->n_syncs = 0;
+                if (!timer_is_set(&node->peer->sync))
+                        timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_FIRST_USEC));
+        }
 
         if (ok->has_held) {
                 r = node_on_held(node, &ok->held, now_usec);
@@ -421,12 +432,15 @@ int registrar_ask_differences(Node *node) {
 }
 
 int registrar_sync(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
         int r;
 
-        if (node->members.n_suspect == 0)
+        if (node->members.n_suspect == 0 && peer->n_fresh == 0)
                 return 0;
-        if (++node->peer->n_syncs < SYNCS_MAX)
-                timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_NEXT_USEC));
+        if (peer->n_fresh > 0)
+                peer->n_fresh--;
+        if (++peer->n_syncs < SYNCS_MAX)
+                timer_set(&node->timers, &peer->sync, usec_add(now_usec, SYNC_NEXT_USEC));
         r = registrar_ask_differences(node);
         return MIN(r, 0);
 }

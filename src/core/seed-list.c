@@ -111,6 +111,7 @@ int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_us
         memcpy(slot->name, session->name, sizeof(slot->name));
         slot->error[0] = 0;
         slot->said = false;
+        slot->confirmed = node->settings.role == ROLE_SEED;
         timer_set(&node->timers, &slot->timer, USEC_INFINITY);
         slot_set_state(slot, SEED_REGISTERED, now_usec);
         return 0;
@@ -246,26 +247,35 @@ static SeedSlot *seed_list_find(const Node *node, const SeedEntry *entry) {
 
 int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec) {
         SeedSlot *fresh[SEEDS_MAX], *old[SEEDS_MAX];
-        size_t n_old = node->n_seeds;
+        size_t n_old = node->n_seeds, n_fresh = 0;
         int r;
 
         assert(n <= SEEDS_MAX);
 
         /* All that can fail comes first, and leaves the list as it is. */
         for (size_t i = 0; i < n; i++) {
-                fresh[i] = seed_list_find(node, entries + i);
-                r = fresh[i] ? 0 : slot_new(node, entries + i, now_usec, fresh + i);
+                SeedSlot *slot = NULL;
+
+                for (size_t j = 0; j < n_fresh && !slot; j++)
+                        if (entry_equal(&fresh[j]->entry, entries + i))
+                                slot = fresh[j];
+                if (slot)
+                        continue;       /* named twice */
+
+                slot = seed_list_find(node, entries + i);
+                r = slot ? 0 : slot_new(node, entries + i, now_usec, &slot);
                 if (r < 0) {
-                        while (i-- > 0)
-                                if (!seed_list_find(node, &fresh[i]->entry))
-                                        slot_free(node, fresh[i]);
+                        while (n_fresh-- > 0)
+                                if (!seed_list_find(node, &fresh[n_fresh]->entry))
+                                        slot_free(node, fresh[n_fresh]);
                         return r;
                 }
+                fresh[n_fresh++] = slot;
         }
 
         memcpy(old, node->seeds, n_old * sizeof(*old));
-        memcpy(node->seeds, fresh, n * sizeof(*fresh));
-        node->n_seeds = n;
+        memcpy(node->seeds, fresh, n_fresh * sizeof(*fresh));
+        node->n_seeds = n_fresh;
         for (size_t i = 0; i < n_old; i++)
                 if (!seed_list_find(node, &old[i]->entry)) {
                         r = slot_drop(node, old[i], now_usec);

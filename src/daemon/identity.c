@@ -78,7 +78,7 @@ static int identity_read(StateDir *dir, NodeIdentity *ret, const char **ret_reas
                         state_dir_set_aside(dir, FILE_NAME, "is damaged");
         }
         if (r < 0) {
-                *ret_reason = r == -ENOENT ? "it has none yet" : "the old one cannot be read";
+                *ret_reason = r == -ENOENT ? "it had none" : "the old one cannot be read";
                 return 1;
         }
 

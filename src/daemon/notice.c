@@ -25,6 +25,9 @@ static const char *plural(unsigned n) {
 }
 
 const char *close_reason_to_phrase(CloseReason reason) {
+        if (reason == 0)
+                return "the connection broke";  /* before anybody could say why */
+
         switch (reason) {
         case CLOSE_DONE:
                 return "no longer needed";

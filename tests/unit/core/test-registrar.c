@@ -496,6 +496,7 @@ int main(void) {
                 TEST_QUIET(test_suspects_are_reported_to_all_seeds),
                 TEST_QUIET(test_suspects_are_reported_to_seeds_registered_with_later),
                 TEST_QUIET(test_what_became_of_a_suspect_is_asked_5_times),
+                TEST_QUIET(test_a_small_network_is_asked_twice_for_who_registered_in_the_same_moment),
                 TEST_QUIET(test_an_answer_ends_the_asking),
                 TEST(test_one_seed_is_asked_for_differences_at_each_renewal),
         };

@@ -126,8 +126,9 @@ static void test_a_registered_seed_that_goes_is_replaced(void **state) {
         register_with(h, other);
         assert_int_equal(node_n_registered(harness_node(h)), 2);
         harness_advance(h, 20 * SEC);
-        assert_int_equal(n_asked_for(h, 3), 0);                 /* the first one is on standby now */
-        assert_int_equal(seed_info(h, gone - 1U).state, SEED_STANDBY);
+        assert_int_equal(n_asked_for(h, 3), 0);                 /* the first one is not needed now, */
+        assert_int_equal(seed_info(h, gone - 1U).state, SEED_UNREACHABLE);      /* but it is not well for all that */
+        assert_string_equal(seed_info(h, gone - 1U).error, "the connection broke");
 }
 
 /* ---- attempts ---- */
@@ -363,7 +364,7 @@ static void test_two_entries_that_lead_to_one_seed_count_once(void **state) {
         first = register_with(h, 1);
         second = open_twin(h, 2, HARNESS_EPOCH);
         expect(h, second, MESSAGE_REGISTER);
-        send_register_ok(h, second, 90000, 1, NULL);
+        send_register_ok(h, second, 90000, FRESH_TOTAL, NULL);
         send_list_ok(h, second, 1, NULL, 0);
         assert_int_equal(node_n_wanted(harness_node(h)), 1);
         assert_int_equal(node_n_registered(harness_node(h)), 1);
@@ -400,6 +401,7 @@ static void test_the_smaller_id_ends_the_elder_of_two_at_a_seed(void **state) {
         assert_true(harness_answer(h, second, &seed, NULL));
         expect_close(h, first, CLOSE_SUPERSEDED);
         expect(h, second, MESSAGE_REGISTER);
+        send_register_ok(h, second, 90000, FRESH_TOTAL, NULL);
         assert_int_equal(node_n_registered(harness_node(h)), 1);
         assert_int_equal(node_n_wanted(harness_node(h)), 1);
         assert_null(harness_notice(h, NOTICE_SEED_LOST));
@@ -521,7 +523,7 @@ static void test_an_alias_stands_for_itself_when_the_other_entry_goes(void **sta
         if (!harness_is_up(h, second))
                 assert_true(harness_asked_for(h, 2));
         harness_advance(h, 200 * MSEC);
-        open_twin(h, 2, HARNESS_EPOCH);
+        send_register_ok(h, open_twin(h, 2, HARNESS_EPOCH), 90000, FRESH_TOTAL, NULL);
         assert_int_equal(node_n_registered(harness_node(h)), 1);
 }
 
