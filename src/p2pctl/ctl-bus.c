@@ -262,7 +262,8 @@ void ctl_print_heading(const Ctl *ctl, const Instance *const *asked, size_t n_as
 void ctl_print_others(const Ctl *ctl, const Instance *const *asked, size_t n_asked) {
         size_t n = 0;
 
-        if (!ctl->legend || ctl->quiet || ctl->json != JSON_MODE_OFF)
+        /* Whoever named an instance knows of the others. */
+        if (ctl->instance || !ctl->legend || ctl->quiet || ctl->json != JSON_MODE_OFF)
                 return;
 
         for (size_t i = 0; i < ctl->n_instances; i++) {

@@ -360,7 +360,7 @@ class State(Alone):
         shutil.rmtree(self.path(self.peer))
         self.start(self.peer, wait=True)
         self.assertNotEqual(self.node_id(self.peer), before)
-        self.assert_says(self.peer, r"This node has a new id, [0-9a-f]{32}: it has none yet\.", times=2)
+        self.assert_says(self.peer, r"This node has a new id, [0-9a-f]{32}: it had none\.", times=2)
 
     def test_damaged_files_are_set_aside_logged_once_and_survived(self):
         for instance, names in ((self.seed, ("identity", "registry")), (self.peer, ("identity", "peers"))):
