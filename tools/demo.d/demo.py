@@ -43,9 +43,7 @@ def parse_arguments():
 
 
 def write_config(network, seed_ports):
-    """Where the seeds are, and one number that makes waiting shorter: what peers do not notice by themselves they hear from a
-    seed when they renew. Everything else has a default."""
-    network.write("etc/p2pnet.conf", "registration = { renew-s = 2; lease-s = 20; };\n")
+    """Where the seeds are; everything else has a default."""
     entries = ",\n".join(f'        {{ host = "127.0.0.1"; port = {port}; }}' for port in seed_ports)
     network.write("etc/seeds.conf", f"seeds = (\n{entries}\n);\n")
 
@@ -73,8 +71,7 @@ def prepare(network, options):
     write_config(network, seed_ports)
 
     say_wrapped(f"A network of {len(seed_ports)} seeds and {len(peer_ports)} peers on this machine, with a bus of "
-                f"its own, in {network.directory}. Peers renew their registrations every 2 s instead of every 30 s here, "
-                "so that there is less to wait for.")
+                f"its own, in {network.directory}.")
     return Story(network, seed_ports, peer_ports)
 
 
