@@ -26,8 +26,8 @@ import time
 from pathlib import Path
 
 SUITE = 'bookworm'
-PACKAGES = ('dbus', 'dbus-user-session', 'iproute2', 'libconfig9', 'libjansson4', 'libnss-systemd', 'libpam-systemd',
-            'libsmartcols1', 'procps', 'systemd', 'systemd-sysv')
+PACKAGES = ('dbus', 'dbus-broker', 'dbus-user-session', 'iproute2', 'libconfig9', 'libjansson4', 'libnss-systemd',
+            'libpam-systemd', 'libsmartcols1', 'procps', 'systemd', 'systemd-sysv')
 BASE_VERSION = 1                # of how the base image is made, for the name of its cached file
 BOOT_SECONDS = 60
 

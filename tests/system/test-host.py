@@ -554,6 +554,29 @@ def bus_lost(p):
         assert not re.search(r'does not answer', p.journal(peer(6001)))
 
 
+@check
+def other_bus(p):
+        """names, policy and authorisation are the same with dbus-broker"""
+        def switch(verb):
+                p.host.run('systemctl', 'stop', 'dbus.socket', 'dbus.service')
+                p.host.run('systemctl', verb, '--quiet', 'dbus-broker.service')
+                p.host.run('systemctl', 'start', 'dbus.socket')
+
+        switch('enable')
+        try:
+                p.network(6001, 6002)
+                assert p.host.show('dbus.service', 'Id') == 'dbus-broker.service'
+                assert ':6002' in p.ctl('peers', '-i', 'peer@6001', user='alice')
+                p.ctl('publish', '/x', 'y', '-i', 'peer@6001', user='alice', status=4)
+                p.ctl('publish', '/x', 'y', '-i', 'peer@6002', user='carol')
+                p.host.run('systemctl', 'reload', peer(6001))
+                stolen = p.host.run('busctl', 'call', 'org.freedesktop.DBus', '/', 'org.freedesktop.DBus', 'RequestName', 'su',
+                                    'org.p2pnet.Peer1.p6009', 0, user='alice', check=False)
+                assert stolen.returncode != 0, 'alice owns a name of ours'
+        finally:
+                switch('disable')
+
+
 # The end ------------------------------------------------------------------------------------------------------------
 
 def run_checks(product, words):
