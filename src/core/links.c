@@ -113,6 +113,18 @@ static void link_down(Node *node, Session *session) {
         liveness_forget(node, session);
 }
 
+/* The session is done with the link; what is remembered and told is why the link ended. */
+static int links_end(Node *node, Session *session, SessionEnd end, CloseReason reason, const char *detail, usec_t now_usec) {
+        int r;
+
+        r = session_send_close(node, session, CLOSE_DONE, detail);
+        if (r < 0)
+                return r;
+        session_hang_up(node, session->link, true);
+        session->reason = reason;
+        return session_end(node, session, end, now_usec);
+}
+
 int links_disconnect(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec) {
         Message message = { .type = MESSAGE_DISCONNECT, .disconnect.reason = reason };
         int r;
@@ -120,7 +132,7 @@ int links_disconnect(Node *node, Session *session, CloseReason reason, const cha
         r = session_send(node, session, &message);
         if (r < 0)
                 return r;
-        return session_close(node, session, CLOSE_DONE, detail, now_usec);
+        return links_end(node, session, END_BY_US, reason, detail, now_usec);
 }
 
 /* ---- dialling ---- */
@@ -356,10 +368,9 @@ static int links_on_neighbor(Node *node, Session *session, const NeighborMessage
 
         if (neighbor->priority != PRIORITY_LOW && high_is_allowed(node->peer, &session->id, now_usec)) {
                 if (!links_have_room(node, 1)) {
+                        /* There is one: those that we chose ourselves are never so many. */
                         Session *most = links_most_linked_in(node);
 
-                        /* Full of links that we chose ourselves (classic counts both alike): the youngest of those. */
-                        most = most ?: links_youngest_out(node, session);
                         if (most) {
                                 r = links_disconnect(node, most, CLOSE_BUSY, "The place is needed for a peer without links.",
                                                      now_usec);
@@ -474,8 +485,7 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
                 return links_on_busy(node, session, &message->busy, now_usec);
 
         case MESSAGE_DISCONNECT:
-                session->reason = message->disconnect.reason;
-                return session_close(node, session, CLOSE_DONE, NULL, now_usec);
+                return links_end(node, session, END_CLOSED, message->disconnect.reason, NULL, now_usec);
 
         case MESSAGE_REFUTE:
                 if (!node_id_equal(&message->reg.record.id, &session->id) || message->reg.record.epoch >= EPOCH_MAX)

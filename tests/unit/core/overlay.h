@@ -63,6 +63,23 @@ static inline void send_pong(Harness *h, LinkId link, uint64_t nonce, uint16_t n
         harness_send(h, link, &message);
 }
 
+/* For a connection that is up already: harness_answer() without the connecting. */
+static inline void send_hello_ok(Harness *h, LinkId link, const Other *other) {
+        Message message = { .type = MESSAGE_HELLO_OK };
+
+        message.hello_ok = (HelloOkMessage) {
+                .version = 1,
+                .id = other->id,
+                .epoch = other->epoch,
+                .role = other->role,
+                .name = "other",
+                .port = other->port,
+                .n_addresses = other->n_addresses,
+        };
+        memcpy(message.hello_ok.addresses, other->addresses, sizeof(message.hello_ok.addresses));
+        harness_send(h, link, &message);
+}
+
 static inline void send_accused(Harness *h, LinkId link, uint64_t epoch, uint32_t incarnation, MemberState state) {
         Message message;
 

@@ -480,11 +480,7 @@ static void test_dials_that_cross_leave_one_link(void **state) {
 
                 harness_change(h, out, LINK_CONNECTED);
                 in = link_in_of(h, &other, 0);                  /* it calls while our HELLO is under way, */
-                harness_send(h, out, &(Message) {
-                                             .type = MESSAGE_HELLO_OK,
-                                             .hello_ok = { .version = 1, .id = other.id, .epoch = other.epoch,
-                                                           .role = ROLE_PEER, .name = "other", .port = 6000 },
-                                     });                        /* and answers ours then */
+                send_hello_ok(h, out, &other);                        /* and answers ours then */
                 assert_non_null(harness_find(h, out, MESSAGE_NEIGHBOR));
                 send_accept(h, out, 1);
                 if (ids[i] < OWN)
@@ -544,11 +540,7 @@ static void test_a_copy_of_a_living_node_is_sent_away(void **state) {
         link = call_from_elsewhere(h, HARNESS_EPOCH + 1, &check);
         harness_change(h, check, LINK_CONNECTED);
         assert_int_equal(expect(h, check, MESSAGE_HELLO)->hello.purpose, PURPOSE_PROBE);
-        harness_send(h, check, &(Message) {
-                                       .type = MESSAGE_HELLO_OK,
-                                       .hello_ok = { .version = 1, .id = held.id, .epoch = held.epoch, .role = ROLE_PEER,
-                                                     .name = "other", .port = 6000 },
-                               });
+        send_hello_ok(h, check, &held);
         expect_close(h, check, CLOSE_DONE);
         expect_close(h, link, CLOSE_DUPLICATE_ID);
         notice = harness_notice(h, NOTICE_DUPLICATE_REFUSED);

@@ -214,11 +214,7 @@ static void test_the_handshake_is_the_first_sample(void **state) {
 
         harness_change(h, link, LINK_CONNECTED);
         harness_advance(h, 400 * MSEC);
-        harness_send(h, link, &(Message) {
-                                      .type = MESSAGE_HELLO_OK,
-                                      .hello_ok = { .version = 1, .id = other.id, .epoch = other.epoch, .role = ROLE_PEER,
-                                                    .name = "other", .port = 6000 },
-                              });
+        send_hello_ok(h, link, &other);
         send_accept(h, link, 0);
         assert_int_equal(rtt(h, 1), 400 * MSEC);
         expect_strikes(h, link, 4 * 400 * MSEC + 4 * 50 * MSEC);        /* rttvar: an eighth */

@@ -607,11 +607,7 @@ static void test_a_ping_of_a_member_without_a_link_is_a_session_of_its_own(void 
         link = expect_dial(h, 1);
         harness_change(h, link, LINK_CONNECTED);
         assert_int_equal(expect(h, link, MESSAGE_HELLO)->hello.purpose, PURPOSE_PROBE);
-        harness_send(h, link, &(Message) {
-                                      .type = MESSAGE_HELLO_OK,
-                                      .hello_ok = { .version = 1, .id = other.id, .epoch = other.epoch, .role = ROLE_PEER,
-                                                    .name = "other", .port = 6000 },
-                              });
+        send_hello_ok(h, link, &other);
         nonce = expect(h, link, MESSAGE_PING)->ping.nonce;
         harness_advance(h, 3 * MSEC);
         send_pong(h, link, nonce, 0);

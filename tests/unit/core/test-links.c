@@ -1,0 +1,1003 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* docs/PROTOCOL.md, sections 5.1 and 5.2: how links come and go, who is dialled, and who is refused. */
+
+#include "overlay.h"
+
+#include <errno.h>
+
+/* A node that takes callers, and dials nobody by itself. */
+static Harness *quiet_peer(unsigned n_inbound) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+
+        settings.params.links_inbound = n_inbound;
+        return peer_new(&settings);
+}
+
+/* One that knows peers 1 to @n from its memory, and has dialled the first of them. */
+static Harness *peer_with_candidates(unsigned n) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        Harness *h = harness_new(&settings, OWN);
+        LostPeer lost[32] = {};
+
+        for (unsigned i = 0; i < n; i++)
+                lost[i].address = harness_address((uint8_t) (i + 1), 6000);
+        assert_int_equal(peer_set_lost(harness_node(h), lost, n), 0);
+        harness_start(h);
+        return h;
+}
+
+/* The host of the next dial, 0: there is none. */
+static uint8_t next_dial(Harness *h, LinkId *ret) {
+        Address address = {};
+
+        *ret = harness_dialled(h, &address);
+        return *ret == 0 ? 0 : address.bytes[3];
+}
+
+static LinkId ask(Harness *h, uint8_t n, Priority priority) {
+        Other other = harness_peer(n);
+        LinkId link = harness_open(h, &other);
+
+        assert_int_not_equal(link, 0);
+        send_neighbor(h, link, priority, 0);
+        return link;
+}
+
+static void expect_accepted(Harness *h, LinkId link) {
+        expect(h, link, MESSAGE_ACCEPT);
+}
+
+static void expect_busy(Harness *h, LinkId link) {
+        expect(h, link, MESSAGE_BUSY);
+        assert_true(harness_is_up(h, link));
+        send_close(h, link, CLOSE_DONE);
+}
+
+static void expect_disconnected(Harness *h, LinkId link, CloseReason reason) {
+        const Message *message = harness_find(h, link, MESSAGE_DISCONNECT);
+
+        assert_non_null(message);
+        assert_int_equal(message->disconnect.reason, reason);
+        expect_close(h, link, CLOSE_DONE);
+}
+
+/* ---- calling ---- */
+
+static void test_a_caller_asks_first_then_is_linked(void **state) {
+        Harness *h = *state;
+        LinkId link = dial_to(h, 1);
+        Other other = harness_peer(1);
+        const Notice *notice;
+        const Message *message;
+
+        assert_true(harness_answer(h, link, &other, NULL));
+        message = expect(h, link, MESSAGE_NEIGHBOR);
+        assert_int_equal(message->neighbor.n_links, 0);
+        expect_nothing(h, link);
+        assert_int_equal(n_links(h), 0);
+        assert_false(member_of(h, 1).linked);
+
+        send_accept(h, link, 3);
+        assert_int_equal(n_links(h), 1);
+        assert_int_equal(peer_n_links_out(harness_node(h)), 1);
+        assert_true(member_of(h, 1).linked);
+        assert_false(member_of(h, 1).incoming);
+        assert_int_equal(member_of(h, 1).n_links, 3);
+        notice = harness_notice(h, NOTICE_LINKED);
+        assert_non_null(notice);
+        assert_false(notice->incoming);
+        assert_int_equal(notice->n, 1);
+        assert_int_equal(notice->n_max, 4);
+        assert_true(address_equal(&notice->address, &other.addresses[0]));
+}
+
+static void test_who_has_no_link_asks_with_high_priority(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(3);
+        Other other;
+        LinkId links[3];
+        uint8_t ids[3];
+        (void) state;
+
+        for (unsigned i = 0; i < 3; i++)
+                ids[i] = next_dial(h, links + i);
+        other = harness_peer(ids[0]);
+        assert_true(harness_answer(h, links[0], &other, NULL));
+        assert_int_equal(expect(h, links[0], MESSAGE_NEIGHBOR)->neighbor.priority, PRIORITY_HIGH);
+        send_accept(h, links[0], 1);
+        other = harness_peer(ids[1]);
+        assert_true(harness_answer(h, links[1], &other, NULL));         /* what it is then, not when it dialled */
+        assert_int_equal(expect(h, links[1], MESSAGE_NEIGHBOR)->neighbor.priority, PRIORITY_LOW);
+}
+
+static void test_three_are_dialled_at_a_time_and_four_in_all(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(10);
+        LinkId links[5];
+        uint8_t ids[5];
+        (void) state;
+
+        for (unsigned i = 0; i < 3; i++)
+                ids[i] = next_dial(h, links + i);
+        expect_no_dial(h);
+
+        answer_neighbor(h, links[0], ids[0]);
+        expect_no_dial(h);                      /* it has not been accepted yet */
+        send_accept(h, links[0], 1);
+        ids[3] = next_dial(h, links + 3);
+        assert_int_not_equal(ids[3], 0);
+        expect_no_dial(h);
+
+        answer_neighbor(h, links[1], ids[1]);
+        send_accept(h, links[1], 1);
+        expect_no_dial(h);                      /* two are up, two are being dialled */
+        for (unsigned i = 2; i < 4; i++) {
+                answer_neighbor(h, links[i], ids[i]);
+                send_accept(h, links[i], 1);
+        }
+        expect_no_dial(h);
+        assert_int_equal(peer_n_links_out(harness_node(h)), 4);
+        for (unsigned i = 0; i < 4; i++)
+                for (unsigned j = 0; j < i; j++)
+                        assert_int_not_equal(ids[i], ids[j]);
+}
+
+static void test_inbound_links_do_not_count_against_outgoing_ones(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(10);
+        LinkId link;
+        (void) state;
+
+        for (uint8_t n = 100; n < 108; n++)
+                link_in(h, n);
+        for (unsigned i = 0; i < 4; i++) {
+                uint8_t id = next_dial(h, &link);
+
+                assert_int_not_equal(id, 0);
+                answer_neighbor(h, link, id);
+                send_accept(h, link, 1);
+        }
+        assert_int_equal(peer_n_links_out(harness_node(h)), 4);
+        assert_int_equal(n_links(h), 12);
+}
+
+static void test_when_one_fails_the_next_is_dialled(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(8);
+        LinkId links[4], link;
+        uint8_t id;
+        (void) state;
+
+        for (unsigned i = 0; i < 3; i++)
+                (void) next_dial(h, links + i);
+        harness_change(h, links[0], LINK_REFUSED);
+        assert_int_not_equal(next_dial(h, &link), 0);
+        harness_change(h, links[1], LINK_UNREACHABLE);
+        assert_int_not_equal(next_dial(h, &link), 0);
+
+        harness_change(h, links[2], LINK_CONNECTED);
+        harness_change(h, links[2], LINK_RESET);
+        id = next_dial(h, &link);
+        assert_int_not_equal(id, 0);
+
+        answer_neighbor(h, link, id);
+        send_busy(h, link, NULL, 0);
+        expect_close(h, link, CLOSE_DONE);
+        assert_non_null(harness_notice(h, NOTICE_BUSY));
+        assert_int_equal(counted(h, COUNTER_BUSY_RECEIVED), 1);
+        assert_int_not_equal(next_dial(h, &link), 0);
+        expect_no_dial(h);
+}
+
+static void test_an_answer_to_neighbor_comes_within_5_seconds(void **state) {
+        Harness *h = *state;
+        LinkId link = dial_to(h, 1);
+
+        answer_neighbor(h, link, 1);
+        harness_advance(h, 5 * SEC - 1);
+        assert_true(harness_is_up(h, link));
+        harness_advance(h, 1);
+        expect_close(h, link, CLOSE_TIMEOUT);
+        assert_int_equal(n_links(h), 0);
+}
+
+static void test_who_was_too_slow_is_not_needed(void **state) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = harness_new(&settings, OWN);
+        LostPeer lost[2] = { { .address = harness_address(1, 6000) }, { .address = harness_address(2, 6000) } };
+        LinkId first, second;
+        uint8_t ids[2];
+        (void) state;
+
+        assert_int_equal(peer_set_lost(harness_node(h), lost, 2), 0);
+        harness_start(h);
+        ids[0] = next_dial(h, &first);
+        ids[1] = next_dial(h, &second);
+        answer_neighbor(h, first, ids[0]);
+        answer_neighbor(h, second, ids[1]);
+        settings.params.links_outgoing = 1;     /* while both are being asked */
+        assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
+        send_accept(h, first, 1);
+        send_accept(h, second, 1);
+        expect_disconnected(h, second, CLOSE_BUSY);
+        assert_true(harness_is_up(h, first));
+        assert_int_equal(n_links(h), 1);
+}
+
+static void test_a_seed_is_no_link(void **state) {
+        Harness *h = *state;
+        LinkId link = dial_to(h, 1);
+        Other seed = harness_seed(1);
+
+        assert_true(harness_answer(h, link, &seed, NULL));
+        expect_close(h, link, CLOSE_DONE);
+        assert_int_equal(node_n_members(harness_node(h)), 0);
+        assert_int_equal(peer_lost(harness_node(h), &(LostPeer) {}, 1), 0);
+        expect_no_dial(h);
+}
+
+static void test_ourselves_are_no_link(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(1);
+        LinkId link;
+        (void) state;
+
+        assert_int_equal(next_dial(h, &link), 1);
+        harness_change(h, link, LINK_CONNECTED);
+        expect(h, link, MESSAGE_HELLO);
+        send_close(h, link, CLOSE_SELF);
+        assert_int_equal(peer_lost(harness_node(h), &(LostPeer) {}, 1), 0);
+        harness_advance(h, 60 * SEC);
+        expect_no_dial(h);
+}
+
+static void test_whom_we_have_a_session_with_is_not_dialled(void **state) {
+        Harness *h = *state;
+        Other other = harness_peer(1);
+        LinkId session = harness_open(h, &other);       /* it has not said what for */
+
+        harness_advance(h, 20 * SEC);
+        expect_no_dial(h);
+        send_close(h, session, CLOSE_DONE);
+        harness_advance(h, 20 * SEC);
+        assert_int_not_equal(harness_dialled(h, NULL), 0);
+}
+
+/* ---- resting ---- */
+
+/* Until peer 1 is called for a link, which it hears: HELLO has been sent. Whoever only asks whether it lives is told that it does. */
+static usec_t time_to_call(Harness *h, LinkId *ret) {
+        Other other = harness_peer(1);
+        usec_t since_usec = harness_now(h);
+
+        for (;;) {
+                while ((*ret = harness_dialled(h, NULL)) == 0) {
+                        assert_true(harness_now(h) < since_usec + 100 * SEC);
+                        harness_advance(h, 10 * MSEC);
+                }
+                harness_change(h, *ret, LINK_CONNECTED);
+                if (expect(h, *ret, MESSAGE_HELLO)->hello.purpose == PURPOSE_SESSION)
+                        return harness_now(h) - since_usec;
+                send_hello_ok(h, *ret, &other);
+        }
+}
+
+static void answer_busy(Harness *h, LinkId link) {
+        Other other = harness_peer(1);
+
+        send_hello_ok(h, link, &other);
+        expect(h, link, MESSAGE_NEIGHBOR);
+        send_busy(h, link, NULL, 0);
+}
+
+static void test_who_is_busy_rests_10_seconds_and_who_fails_30(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(1);
+        usec_t busy_usec[2] = { USEC_INFINITY, 0 }, failed_usec[2] = { USEC_INFINITY, 0 };
+        LinkId link;
+        (void) state;
+
+        harness_set_answering(h, true);
+        link_in(h, 100);                        /* not isolated */
+        time_to_call(h, &link);
+        for (unsigned i = 0; i < 30; i++) {
+                usec_t usec;
+
+                answer_busy(h, link);
+                usec = time_to_call(h, &link);
+                assert_in_range(usec, 5 * SEC, 15 * SEC + 10 * MSEC);
+                busy_usec[0] = MIN(busy_usec[0], usec);
+                busy_usec[1] = MAX(busy_usec[1], usec);
+
+                harness_change(h, link, LINK_RESET);
+                usec = time_to_call(h, &link);
+                assert_in_range(usec, 15 * SEC, 45 * SEC + 10 * MSEC);
+                failed_usec[0] = MIN(failed_usec[0], usec);
+                failed_usec[1] = MAX(failed_usec[1], usec);
+        }
+        assert_true(busy_usec[0] < 8 * SEC && busy_usec[1] > 12 * SEC);
+        assert_true(failed_usec[0] < 22 * SEC && failed_usec[1] > 38 * SEC);
+}
+
+static void test_who_has_no_link_does_not_wait_for_the_busy(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(1);
+        LinkId link;
+        (void) state;
+
+        link_in(h, 100);
+        assert_int_equal(next_dial(h, &link), 1);
+        answer_neighbor(h, link, 1);            /* asked with low priority */
+        send_busy(h, link, NULL, 0);
+        expect_no_dial(h);
+        send_disconnect(h, 3, CLOSE_DONE);      /* the one link goes */
+        assert_int_equal(n_links(h), 0);
+        assert_int_not_equal(next_dial(h, &link), 0);
+}
+
+static void test_who_refuses_even_the_isolated_is_left_alone_for_longer(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(1);
+        LinkId link;
+        (void) state;
+
+        assert_int_equal(next_dial(h, &link), 1);
+        answer_neighbor(h, link, 1);            /* high */
+        send_busy(h, link, NULL, 0);
+        expect_no_dial(h);
+}
+
+/* ---- the memory ---- */
+
+static void test_what_is_lost_is_tried_again_when_nobody_else_is_left(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(2);
+        LinkId link;
+        Other other = harness_peer(1);
+        (void) state;
+
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_not_equal(next_dial(h, &link), 0);
+                harness_change(h, link, LINK_UNREACHABLE);
+        }
+        /* Both rest, and all the same one of them is tried every 5 s, +-50 %. */
+        for (unsigned i = 0; i < 10; i++) {
+                assert_in_range(time_to_call(h, &link), 0, 7500 * MSEC + 10 * MSEC);
+                harness_change(h, link, LINK_RESET);
+        }
+        time_to_call(h, &link);
+        send_hello_ok(h, link, &other);
+        assert_int_not_equal(expect(h, link, MESSAGE_NEIGHBOR)->neighbor.priority, PRIORITY_LOW);
+}
+
+static void test_lost_ones_are_tried_to_merge_every_10_minutes(void **state) {
+        _cleanup_(harness_freep) Harness *h = NULL;
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        LostPeer lost = { .id = ID(1), .address = harness_address(1, 6000) };
+        Other other = harness_peer(1);
+        usec_t since_usec;
+        LinkId link;
+        (void) state;
+
+        h = harness_new(&settings, OWN);
+        assert_int_equal(peer_set_lost(harness_node(h), &lost, 1), 0);
+        harness_start(h);
+        harness_set_answering(h, true);
+        link_in(h, 100);
+        for (unsigned i = 0; i < 5; i++) {
+                since_usec = harness_now(h);
+                while ((link = harness_dialled(h, NULL)) == 0)
+                        harness_advance(h, 1 * SEC);
+                assert_in_range(harness_now(h) - since_usec, 5 * USEC_PER_MINUTE - SEC, 15 * USEC_PER_MINUTE + SEC);
+                harness_change(h, link, LINK_UNREACHABLE);
+        }
+        while ((link = harness_dialled(h, NULL)) == 0)
+                harness_advance(h, 1 * SEC);
+        assert_true(harness_answer(h, link, &other, NULL));
+        assert_int_equal(expect(h, link, MESSAGE_NEIGHBOR)->neighbor.priority, PRIORITY_MERGE);
+        send_accept(h, link, 1);
+
+        /* Whom we hold alive is in our part of the network. */
+        send_disconnect(h, link, CLOSE_DONE);
+        harness_advance(h, 60 * USEC_PER_MINUTE);
+        while ((link = harness_dialled(h, NULL)) != 0) {
+                harness_change(h, link, LINK_CONNECTED);
+                assert_int_equal(expect(h, link, MESSAGE_HELLO)->hello.purpose, PURPOSE_PROBE);
+        }
+}
+
+static void test_the_memory_is_given_and_taken_best_first(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LostPeer given[4] = {}, taken[4];
+        (void) state;
+
+        settings.params.lost_max = 3;
+        h = harness_new(&settings, OWN);
+        for (uint8_t i = 0; i < 4; i++)
+                given[i] = (LostPeer) { ID(i + 1), harness_address((uint8_t) (i + 1), 6000) };
+        assert_int_equal(peer_set_lost(harness_node(h), given, 4), 0);
+        harness_start(h);
+        assert_int_equal(peer_lost(harness_node(h), taken, 4), 3);
+        for (uint8_t i = 0; i < 3; i++)
+                assert_int_equal(taken[i].address.bytes[3], i + 1);
+        assert_int_equal(peer_lost(harness_node(h), taken, 2), 2);
+
+        harness_set_answering(h, true);
+        link_in(h, 9);                          /* the best one now */
+        assert_int_equal(harness_n_persisted(h, PERSIST_PEERS), 0);
+        harness_advance(h, 5 * SEC);
+        assert_int_equal(harness_n_persisted(h, PERSIST_PEERS), 1);
+        assert_int_equal(peer_lost(harness_node(h), taken, 4), 3);
+        assert_int_equal(taken[0].id.bytes[0], 9);
+        assert_int_equal(taken[1].id.bytes[0], 1);
+}
+
+/* ---- being called ---- */
+
+static void test_callers_are_accepted_up_to_the_cap(void **state) {
+        Harness *h = *state;
+        LinkId link;
+
+        for (uint8_t n = 1; n <= 8; n++) {
+                const Notice *notice;
+
+                link = ask(h, n, PRIORITY_LOW);
+                assert_int_equal(expect(h, link, MESSAGE_ACCEPT)->accept.n_links, n);
+                notice = harness_notice(h, NOTICE_LINKED);
+                assert_non_null(notice);
+                assert_true(notice->incoming);
+                assert_int_equal(notice->n, n);
+                assert_int_equal(notice->n_max, 8);
+        }
+        link = ask(h, 9, PRIORITY_LOW);
+        expect_busy(h, link);
+        assert_int_equal(counted(h, COUNTER_BUSY_SENT), 1);
+        assert_int_equal(n_links(h), 8);
+        assert_true(member_of(h, 8).incoming);
+}
+
+static void test_busy_names_others(void **state) {
+        Harness *h = *state;
+        const Message *busy;
+        LinkId link, seed = set_seed(h);
+        Record here = record_of(50, MEMBER_ALIVE);
+
+        here.addresses[0] = harness_loopback(6000);
+        send_list_ok(h, seed, 1, &here, 1);
+        send_record(h, seed, 51, MEMBER_SUSPECT);
+        for (uint8_t n = 1; n <= 8; n++)
+                link_in(h, n);
+        for (unsigned i = 0; i < 20; i++) {
+                link = ask(h, 9, PRIORITY_LOW);
+                busy = expect(h, link, MESSAGE_BUSY);
+                assert_in_range(busy->busy.n_addresses, 1, 8);
+                for (size_t j = 0; j < busy->busy.n_addresses; j++) {
+                        /* Alive, and not the caller itself; nobody whom it could not dial. */
+                        assert_in_range(busy->busy.addresses[j].bytes[3], 1, 8);
+                        assert_int_equal(busy->busy.addresses[j].bytes[0], 10);
+                }
+                send_close(h, link, CLOSE_DONE);
+        }
+}
+
+static void test_who_was_refused_has_to_go(void **state) {
+        _cleanup_(harness_freep) Harness *h = quiet_peer(1);
+        LinkId link;
+        (void) state;
+
+        link_in(h, 1);
+        link = ask(h, 2, PRIORITY_LOW);
+        expect(h, link, MESSAGE_BUSY);
+        harness_advance(h, 5 * SEC - 1);
+        assert_true(harness_is_up(h, link));
+        harness_advance(h, 1);
+        expect_close(h, link, CLOSE_IDLE);
+}
+
+static void test_an_isolated_caller_gets_the_extra_place(void **state) {
+        const Priority priorities[] = { PRIORITY_HIGH, PRIORITY_MERGE };
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(priorities); i++) {
+                _cleanup_(harness_freep) Harness *h = quiet_peer(3);
+                LinkId links[3];
+
+                for (uint8_t n = 1; n <= 3; n++) {
+                        Other other = harness_peer(n);
+
+                        links[n - 1] = link_in_of(h, &other, n == 2 ? 9 : 3);
+                }
+                expect_accepted(h, ask(h, 4, priorities[i]));
+                assert_int_equal(n_links(h), 4);
+
+                /* It is taken: whoever has the most links will miss this one least. */
+                harness_drop_sent(h);
+                expect_accepted(h, ask(h, 5, priorities[i]));
+                expect_disconnected(h, links[1], CLOSE_BUSY);
+                assert_int_equal(n_links(h), 4);
+                assert_int_equal(member_of(h, 2).state, MEMBER_ALIVE);
+                expect_busy(h, ask(h, 6, PRIORITY_LOW));
+        }
+}
+
+static void test_the_extra_place_is_given_once_in_30_seconds_per_id(void **state) {
+        _cleanup_(harness_freep) Harness *h = quiet_peer(1);
+        LinkId link;
+        (void) state;
+
+        harness_set_answering(h, true);
+        link_in(h, 1);
+        link = ask(h, 2, PRIORITY_HIGH);
+        expect_accepted(h, link);
+        send_disconnect(h, link, CLOSE_DONE);
+        harness_advance(h, 1 * SEC);
+        expect_busy(h, ask(h, 2, PRIORITY_HIGH));
+        expect_busy(h, ask(h, 2, PRIORITY_MERGE));
+        expect_accepted(h, ask(h, 3, PRIORITY_HIGH));           /* of another id */
+        harness_advance(h, 29 * SEC - 1);
+        link = ask(h, 2, PRIORITY_HIGH);
+        harness_advance(h, 1);                  /* it may have had to wait for silent links */
+        assert_non_null(harness_find(h, link, MESSAGE_BUSY));
+        send_close(h, link, CLOSE_DONE);
+        expect_accepted(h, ask(h, 2, PRIORITY_HIGH));
+}
+
+static void test_a_high_caller_takes_no_extra_place_while_there_is_room(void **state) {
+        _cleanup_(harness_freep) Harness *h = quiet_peer(2);
+        (void) state;
+
+        expect_accepted(h, ask(h, 1, PRIORITY_HIGH));
+        send_disconnect(h, 3, CLOSE_DONE);
+        expect_accepted(h, ask(h, 1, PRIORITY_HIGH));           /* at once, it was an ordinary place */
+        expect_accepted(h, ask(h, 2, PRIORITY_LOW));
+        expect_accepted(h, ask(h, 3, PRIORITY_HIGH));
+        assert_int_equal(n_links(h), 3);
+}
+
+/* ---- asking the silent before anybody is refused ---- */
+
+static void test_silent_links_are_asked_before_a_caller_is_refused(void **state) {
+        _cleanup_(harness_freep) Harness *h = quiet_peer(2);
+        LinkId silent = link_in(h, 1), heard = link_in(h, 2), link;
+        uint64_t nonce;
+        (void) state;
+
+        /* Both have just answered; then one of them says nothing for 2 s, while nobody asks it. */
+        harness_advance(h, 1 * SEC);
+        send_pong(h, silent, expect(h, silent, MESSAGE_PING)->ping.nonce, 0);
+        send_pong(h, heard, expect(h, heard, MESSAGE_PING)->ping.nonce, 0);
+        harness_advance(h, 1999 * MSEC);
+        harness_drop_sent(h);
+        send_ping(h, heard, 1);
+        harness_drop_sent(h);
+        harness_advance(h, 1 * MSEC);
+        harness_drop_sent(h);
+
+        link = ask(h, 3, PRIORITY_LOW);
+        expect_nothing(h, link);
+        assert_null(harness_find(h, heard, MESSAGE_PING));
+        nonce = 1;
+        send_pong(h, silent, nonce, 0);         /* any sign of life */
+        expect_busy(h, link);
+        assert_int_equal(n_links(h), 2);
+}
+
+/* Links that have been silent for two seconds, with a first question under way for less than that. */
+static void make_silent(Harness *h) {
+        harness_set_answering(h, true);
+        harness_advance(h, 10 * SEC);
+        harness_set_answering(h, false);
+        harness_advance(h, 2 * SEC + 200 * MSEC);
+        harness_drop_sent(h);
+}
+
+static void test_a_dead_link_makes_room(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_WAN);    /* asks by itself after 5 s only */
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId dead, living, link;
+        const Notice *notice;
+        (void) state;
+
+        settings.params.links_inbound = 2;
+        h = peer_new(&settings);
+        dead = link_in(h, 1);
+        living = link_in(h, 2);
+        make_silent(h);
+
+        link = ask(h, 3, PRIORITY_LOW);
+        assert_non_null(harness_find(h, dead, MESSAGE_PING));
+        send_pong(h, living, harness_find(h, living, MESSAGE_PING)->ping.nonce, 0);
+        harness_advance(h, 1 * SEC - 1);        /* the time-out of a strike is 1.5 s here: 1 s is the most */
+        expect_nothing(h, link);
+        harness_drop_sent(h);
+        harness_advance(h, 1);
+        expect_accepted(h, link);
+        assert_int_equal(harness_find(h, dead, MESSAGE_CLOSE)->close.reason, CLOSE_TIMEOUT);
+        assert_true(harness_is_up(h, living));
+        assert_int_equal(n_links(h), 2);
+
+        /* That was one strike, no more: it is called, and accused if that does not help. */
+        assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+        notice = harness_notice(h, NOTICE_UNLINKED);
+        assert_non_null(notice);
+        assert_int_equal(notice->reason, CLOSE_TIMEOUT);
+        expect_dial(h, 1);
+}
+
+static void test_the_time_out_of_a_strike_is_enough_if_it_is_shorter(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId dead, link;
+        (void) state;
+
+        settings.params.links_inbound = 1;
+        settings.params.liveness_interval_usec = 30 * SEC;
+        h = peer_new(&settings);
+        dead = link_in(h, 1);
+        harness_advance(h, 3 * SEC);
+        link = ask(h, 2, PRIORITY_LOW);
+        expect(h, dead, MESSAGE_PING);
+        harness_advance(h, 500 * MSEC - 1);
+        expect_nothing(h, link);
+        harness_advance(h, 1);
+        expect_accepted(h, link);
+}
+
+static void test_all_that_wait_share_one_answer(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_WAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId dead[2], waiting[9];
+        (void) state;
+
+        settings.params.links_inbound = 2;
+        h = peer_new(&settings);
+        dead[0] = link_in(h, 1);
+        dead[1] = link_in(h, 2);
+        make_silent(h);
+
+        for (uint8_t i = 0; i < 9; i++)
+                waiting[i] = ask(h, (uint8_t) (10 + i), PRIORITY_LOW);
+        expect_busy(h, waiting[8]);             /* eight may wait */
+        for (unsigned i = 0; i < 8; i++)
+                expect_nothing(h, waiting[i]);
+
+        harness_change(h, waiting[0], LINK_CLOSED);     /* one does not wait for it */
+        harness_advance(h, 1 * SEC);
+        assert_false(harness_is_up(h, dead[0]));
+        assert_false(harness_is_up(h, dead[1]));
+        expect_accepted(h, waiting[1]);
+        expect_accepted(h, waiting[2]);
+        for (unsigned i = 3; i < 8; i++)
+                expect_busy(h, waiting[i]);
+        assert_int_equal(n_links(h), 2);
+}
+
+static void test_a_later_caller_gives_a_silent_link_no_more_time(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_WAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId first, second;
+        (void) state;
+
+        settings.params.links_inbound = 1;
+        h = peer_new(&settings);
+        link_in(h, 1);
+        make_silent(h);
+        first = ask(h, 2, PRIORITY_LOW);
+        harness_advance(h, 900 * MSEC);
+        second = ask(h, 3, PRIORITY_LOW);
+        harness_advance(h, 100 * MSEC);
+        expect_accepted(h, first);
+        expect_busy(h, second);
+}
+
+static void test_a_link_that_breaks_meanwhile_makes_room_at_once(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_WAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId dead, link;
+        (void) state;
+
+        settings.params.links_inbound = 1;
+        h = peer_new(&settings);
+        dead = link_in(h, 1);
+        make_silent(h);
+        link = ask(h, 2, PRIORITY_LOW);
+        expect_nothing(h, link);
+        harness_change(h, dead, LINK_RESET);
+        expect_accepted(h, link);
+}
+
+/* ---- what comes with BUSY ---- */
+
+static void test_addresses_from_busy_are_tried(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(1);
+        Address hints[2] = { harness_address(20, 6000), harness_address(21, 6000) };
+        bool dialled[256] = {};
+        LinkId link;
+        (void) state;
+
+        assert_int_equal(next_dial(h, &link), 1);
+        answer_neighbor(h, link, 1);
+        send_busy(h, link, hints, 2);
+        dialled[next_dial(h, &link)] = true;
+        dialled[next_dial(h, &link)] = true;
+        assert_true(dialled[20] && dialled[21]);
+}
+
+static void test_addresses_from_busy_are_bounded(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        bool dialled[256] = {};
+        unsigned n = 0;
+        uint8_t host = 10;
+        (void) state;
+
+        settings.params.passive_max = 100;
+        h = peer_new(&settings);
+        for (uint8_t i = 0; i < 10; i++) {
+                LinkId link = dial_to(h, (uint8_t) (200 + i));
+                Address hints[8];
+
+                answer_neighbor(h, link, (uint8_t) (200 + i));
+                for (unsigned j = 0; j < 8; j++)
+                        hints[j] = harness_address(host++, 6000);
+                send_busy(h, link, hints, 8);
+        }
+
+        /* Eighty were named in one moment: 32 of them are tried when links are wanted. */
+        settings.params.links_outgoing = 4;
+        assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
+        harness_settle(h);
+        for (LinkId link; (host = next_dial(h, &link)) != 0;) {
+                assert_false(dialled[host]);
+                dialled[host] = true;
+                n += host < 200;
+                harness_change(h, link, LINK_UNREACHABLE);
+        }
+        assert_int_equal(n, 32);
+}
+
+/* ---- merging ---- */
+
+static void test_a_merge_gives_up_the_youngest_of_too_many(void **state) {
+        Harness *h = *state;
+        LinkId links[4], merged;
+
+        harness_set_answering(h, true);
+        for (uint8_t i = 0; i < 4; i++) {
+                links[i] = link_out(h, (uint8_t) (i + 1));
+                harness_advance(h, 10 * MSEC);
+        }
+        harness_drop_sent(h);
+        merged = link_out(h, 5);
+        expect_disconnected(h, links[3], CLOSE_BUSY);
+        for (unsigned i = 0; i < 3; i++)
+                assert_true(harness_is_up(h, links[i]));
+        assert_true(harness_is_up(h, merged));
+        assert_int_equal(peer_n_links_out(harness_node(h)), 4);
+}
+
+/* ---- ends ---- */
+
+static void test_a_disconnect_ends_the_link_and_says_why(void **state) {
+        Harness *h = *state;
+        LinkId link = link_in(h, 1);
+        const Notice *notice;
+
+        send_disconnect(h, link, CLOSE_BUSY);
+        expect_close(h, link, CLOSE_DONE);
+        assert_int_equal(n_links(h), 0);
+        notice = harness_notice(h, NOTICE_UNLINKED);
+        assert_non_null(notice);
+        assert_int_equal(notice->reason, CLOSE_BUSY);
+        assert_false(notice->by_us);
+        assert_true(notice->incoming);
+        assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+        assert_null(harness_notice(h, NOTICE_SILENT));
+}
+
+static void test_our_disconnect_says_why(void **state) {
+        Harness *h = *state;
+        NodeId id = ID(1), unknown = ID(2);
+        Other caller = harness_peer(3);
+        LinkId link = link_in(h, 1);
+        const Notice *notice;
+
+        harness_drop_sent(h);
+        assert_int_not_equal(harness_open(h, &caller), 0);
+        assert_int_equal(peer_disconnect(harness_node(h), &unknown, harness_now(h)), -ESRCH);
+        assert_int_equal(peer_disconnect(harness_node(h), &caller.id, harness_now(h)), -ESRCH);     /* no link */
+        assert_int_equal(peer_disconnect(harness_node(h), &id, harness_now(h)), 0);
+        harness_settle(h);
+        expect_disconnected(h, link, CLOSE_DONE);
+        notice = harness_notice(h, NOTICE_UNLINKED);
+        assert_int_equal(notice->reason, CLOSE_DONE);
+        assert_true(notice->by_us);
+        assert_int_equal(peer_disconnect(harness_node(h), &id, harness_now(h)), -ESRCH);
+}
+
+static void test_who_leaves_in_order_has_left(void **state) {
+        Harness *h = *state;
+        Other other = harness_peer(2);
+        LinkId link = link_in(h, 1), session = harness_open(h, &other), dialled;
+        const Notice *notice;
+
+        send_close(h, link, CLOSE_LEAVING);
+        assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
+        notice = harness_notice(h, NOTICE_UNLINKED);
+        assert_int_equal(notice->reason, CLOSE_LEAVING);
+        assert_false(notice->by_us);
+        assert_non_null(harness_notice(h, NOTICE_LEFT));
+        assert_null(harness_notice(h, NOTICE_SUSPECT));
+        expect_no_dial(h);
+
+        dialled = dial_to(h, 3);                /* not only on a link */
+        answer_neighbor(h, dialled, 3);
+        send_close(h, dialled, CLOSE_LEAVING);
+        assert_int_equal(member_of(h, 3).state, MEMBER_LEFT);
+        (void) session;
+}
+
+static void test_the_place_of_a_lost_link_is_filled(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(6);
+        LinkId links[4], link;
+        uint8_t ids[4];
+        (void) state;
+
+        for (unsigned i = 0; i < 4; i++) {
+                ids[i] = next_dial(h, links + i);
+                answer_neighbor(h, links[i], ids[i]);
+                send_accept(h, links[i], 1);
+        }
+        expect_no_dial(h);
+        send_close(h, links[0], CLOSE_LEAVING);
+        assert_int_not_equal(next_dial(h, &link), 0);
+        expect_no_dial(h);
+}
+
+/* ---- by hand ---- */
+
+static void test_a_connection_by_hand_is_refused_when_it_makes_no_sense(void **state) {
+        Harness *h = *state;
+        Address address = harness_address(1, 6000), nowhere = { .family = ADDRESS_IPV4 };
+        LinkId link = dial_to(h, 1);
+
+        assert_int_equal(peer_connect(harness_node(h), &nowhere, harness_now(h)), -EINVAL);
+        assert_int_equal(peer_connect(harness_node(h), &address, harness_now(h)), -EALREADY);
+        answer_neighbor(h, link, 1);
+        send_accept(h, link, 1);
+        assert_int_equal(peer_connect(harness_node(h), &address, harness_now(h)), -EALREADY);
+        send_disconnect(h, link, CLOSE_DONE);
+        assert_int_equal(peer_connect(harness_node(h), &address, harness_now(h)), 0);
+        harness_settle(h);
+}
+
+/* ---- what has no place ---- */
+
+static void test_messages_out_of_place_end_the_session(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(9), caller = harness_peer(1), stranger = harness_peer(7);
+        LinkId link = link_in(h, 1);
+
+        harness_drop_sent(h);
+        send_neighbor(h, link, PRIORITY_LOW, 0);                /* twice */
+        expect_close(h, link, CLOSE_PROTOCOL);
+
+        link = harness_open(h, &caller);
+        send_accept(h, link, 1);                                /* nobody asked it */
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = harness_open(h, &caller);
+        send_busy(h, link, NULL, 0);
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = harness_open(h, &caller);
+        send_register(h, link, &(Record) { .id = ID(1), .role = ROLE_PEER, .name = "x" }, 0);
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = harness_open(h, &caller);
+        send_report(h, link, 2);
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = harness_open(h, &caller);
+        send_refute(h, link, &stranger, HARNESS_EPOCH, 1);      /* for somebody else */
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = harness_open(h, &caller);
+        send_refute(h, link, &caller, UINT64_C(1) << 63, 0);
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = harness_open(h, &seed);
+        send_neighbor(h, link, PRIORITY_LOW, 0);                /* seeds have no links */
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = dial_to(h, 3);
+        answer_neighbor(h, link, 3);
+        send_neighbor(h, link, PRIORITY_LOW, 0);                /* we were asking */
+        expect_close(h, link, CLOSE_PROTOCOL);
+        link = link_out(h, 4);
+        send_accept(h, link, 1);                                /* twice */
+        expect_close(h, link, CLOSE_PROTOCOL);
+        assert_int_equal(n_links(h), 0);
+        assert_null(harness_notice(h, NOTICE_SILENT));
+}
+
+/* ---- classic ---- */
+
+static Harness *classic_peer(void) {
+        NodeSettings settings = quiet_settings(PROFILE_CLASSIC);
+
+        return peer_new(&settings);
+}
+
+static void test_classic_counts_both_directions(void **state) {
+        _cleanup_(harness_freep) Harness *h = classic_peer();
+        (void) state;
+
+        link_out(h, 1);
+        link_out(h, 2);
+        link_in(h, 3);
+        link_in(h, 4);
+        expect_no_dial(h);
+        expect_busy(h, ask(h, 5, PRIORITY_LOW));
+        assert_int_equal(n_links(h), 4);
+        expect_accepted(h, ask(h, 6, PRIORITY_HIGH));           /* the fifth place */
+        assert_int_equal(n_links(h), 5);
+        harness_drop_sent(h);
+        expect_accepted(h, ask(h, 7, PRIORITY_HIGH));           /* one of those that came makes room */
+        assert_int_equal(n_links(h), 5);
+        assert_int_equal(peer_n_links_out(harness_node(h)), 2);
+}
+
+static void test_classic_callers_never_cost_a_link_of_our_own(void **state) {
+        _cleanup_(harness_freep) Harness *h = classic_peer();
+        LinkId links[4];
+        (void) state;
+
+        for (uint8_t i = 0; i < 4; i++) {
+                links[i] = link_out(h, (uint8_t) (i + 1));
+                harness_advance(h, 1);
+        }
+        harness_drop_sent(h);
+        expect_accepted(h, ask(h, 5, PRIORITY_HIGH));
+        expect_accepted(h, ask(h, 6, PRIORITY_HIGH));
+        expect_accepted(h, ask(h, 7, PRIORITY_HIGH));
+        assert_int_equal(n_links(h), 5);
+        for (unsigned i = 0; i < 4; i++)
+                assert_true(harness_is_up(h, links[i]));
+        assert_true(member_of(h, 7).linked);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_peer, teardown)
+#define TEST_QUIET(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
+                TEST(test_a_caller_asks_first_then_is_linked),
+                cmocka_unit_test(test_who_has_no_link_asks_with_high_priority),
+                cmocka_unit_test(test_three_are_dialled_at_a_time_and_four_in_all),
+                cmocka_unit_test(test_inbound_links_do_not_count_against_outgoing_ones),
+                cmocka_unit_test(test_when_one_fails_the_next_is_dialled),
+                TEST(test_an_answer_to_neighbor_comes_within_5_seconds),
+                cmocka_unit_test(test_who_was_too_slow_is_not_needed),
+                TEST(test_a_seed_is_no_link),
+                cmocka_unit_test(test_ourselves_are_no_link),
+                TEST(test_whom_we_have_a_session_with_is_not_dialled),
+                cmocka_unit_test(test_who_is_busy_rests_10_seconds_and_who_fails_30),
+                cmocka_unit_test(test_who_has_no_link_does_not_wait_for_the_busy),
+                cmocka_unit_test(test_who_refuses_even_the_isolated_is_left_alone_for_longer),
+                cmocka_unit_test(test_what_is_lost_is_tried_again_when_nobody_else_is_left),
+                cmocka_unit_test(test_lost_ones_are_tried_to_merge_every_10_minutes),
+                cmocka_unit_test(test_the_memory_is_given_and_taken_best_first),
+                TEST_QUIET(test_callers_are_accepted_up_to_the_cap),
+                TEST_QUIET(test_busy_names_others),
+                cmocka_unit_test(test_who_was_refused_has_to_go),
+                cmocka_unit_test(test_an_isolated_caller_gets_the_extra_place),
+                cmocka_unit_test(test_the_extra_place_is_given_once_in_30_seconds_per_id),
+                cmocka_unit_test(test_a_high_caller_takes_no_extra_place_while_there_is_room),
+                cmocka_unit_test(test_silent_links_are_asked_before_a_caller_is_refused),
+                cmocka_unit_test(test_a_dead_link_makes_room),
+                cmocka_unit_test(test_the_time_out_of_a_strike_is_enough_if_it_is_shorter),
+                cmocka_unit_test(test_all_that_wait_share_one_answer),
+                cmocka_unit_test(test_a_later_caller_gives_a_silent_link_no_more_time),
+                cmocka_unit_test(test_a_link_that_breaks_meanwhile_makes_room_at_once),
+                cmocka_unit_test(test_addresses_from_busy_are_tried),
+                cmocka_unit_test(test_addresses_from_busy_are_bounded),
+                TEST(test_a_merge_gives_up_the_youngest_of_too_many),
+                TEST_QUIET(test_a_disconnect_ends_the_link_and_says_why),
+                TEST_QUIET(test_our_disconnect_says_why),
+                TEST_QUIET(test_who_leaves_in_order_has_left),
+                cmocka_unit_test(test_the_place_of_a_lost_link_is_filled),
+                TEST_QUIET(test_a_connection_by_hand_is_refused_when_it_makes_no_sense),
+                TEST_QUIET(test_messages_out_of_place_end_the_session),
+                cmocka_unit_test(test_classic_counts_both_directions),
+                cmocka_unit_test(test_classic_callers_never_cost_a_link_of_our_own),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
