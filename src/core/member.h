@@ -34,10 +34,11 @@ typedef struct Member {
         Evidence evidence;      /* of that doubt, */
         usec_t duration_usec;   /* and how long it took */
 
+        Timer timer;            /* a peer's: the next call to a suspect; a seed's: end of lease, end of tombstone */
+
         /* A seed's */
         usec_t registered_usec; /* with us; 0: known from another seed only */
         usec_t renewed_usec;    /* last renewal anywhere, as a point in our time */
-        Timer timer;            /* end of lease, end of tombstone */
         Held disputed;          /* a death that another seed speaks of, older than the last renewal here; alive: none */
         bool changed, renewed;  /* here, since the other seeds were last told */
 } Member;

@@ -122,6 +122,8 @@ int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_st
 int suspicion_on_doubt(Node *node, usec_t now_usec);
 int suspicion_opened(Node *node, Session *session, usec_t now_usec);
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+int suspicion_on_member_timer(Node *node, Member *member, usec_t now_usec);    /* one call had its time */
+int suspicion_clock_jumped(Node *node, usec_t now_usec);
 
 /* ---- gossip.c ---- */
 

@@ -201,6 +201,12 @@ static int peer_on_message(Node *node, Session *session, const Message *message,
 
 static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         PeerNode *peer = node->peer;
+        int r;
+
+        if (timer->kind == TIMER_MEMBER) {
+                r = suspicion_on_member_timer(node, container_of(timer, Member, timer), now_usec);
+                return r < 0 ? r : links_fill(node, now_usec);
+        }
 
         switch ((PeerTimer) timer->kind) {
 
@@ -237,7 +243,7 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
                 peer->settled = true;
                 return 0;
         }
-        return 0;                       /* TIMER_MEMBER: a peer sets none of its members' timers */
+        return 0;
 }
 
 static int peer_on_session_timer(Node *node, Session *session, usec_t now_usec) {
@@ -303,11 +309,8 @@ static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
 }
 
 static int peer_on_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
-        /* Nobody is accused for one interval: what was being asked is asked anew. */
-        for (size_t i = 0; i < node->members.n; i++)
-                node->members.members[i]->n_tries = MIN(node->members.members[i]->n_tries, 1U);
         timer_set(&node->timers, &node->peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
-        return 0;
+        return suspicion_clock_jumped(node, now_usec);
 }
 
 static int peer_on_reconfigured(Node *node, usec_t now_usec) {

@@ -22,6 +22,7 @@
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
         const Address *address = address_is_set(&member->reached) ? &member->reached : member->record.addresses;
 
+        timer_set(&node->timers, &member->timer, USEC_INFINITY);
         return session_dial(node, address, SESSION_FOR_VERDICT, &member->record.id,
                             liveness_timeout(&node->settings.params, &(Liveness) {}), now_usec, NULL);
 }
@@ -37,7 +38,8 @@ int suspicion_probe(Node *node, usec_t now_usec) {
                 Member *member = node->members.members[i];
 
                 if (member->record.state == MEMBER_ALIVE && member->record.n_addresses > 0 && member->asked_usec == 0 &&
-                    !session_of(node, &member->record.id) && (!longest || member->heard_usec < longest->heard_usec))
+                    member->doubted_usec == 0 && !session_of(node, &member->record.id) &&
+                    (!longest || member->heard_usec < longest->heard_usec))
                         longest = member;
         }
         if (!longest)
@@ -67,6 +69,7 @@ int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_st
                     usec_t now_usec) {
         int r;
 
+        member->asked_usec = 0;
         if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
                 return 0;
         r = registrar_ask_differences(node);
@@ -75,7 +78,6 @@ int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_st
         if (r == 0)                     /* nobody knows better */
                 return suspicion_accuse(node, member, evidence, n_strikes, duration_usec, now_usec);
 
-        member->asked_usec = 0;
         member->n_tries = n_strikes;
         member->doubted_usec = now_usec;
         member->evidence = evidence;
@@ -108,6 +110,19 @@ int suspicion_on_doubt(Node *node, usec_t now_usec) {
         }
         timer_set(&node->timers, &node->peer->doubt, next_usec);
         return 0;
+}
+
+int suspicion_clock_jumped(Node *node, usec_t now_usec) {
+        /* Nobody is accused for one interval: what was being asked is asked anew, and a seed may have answered meanwhile. */
+        for (size_t i = 0; i < node->members.n; i++) {
+                Member *member = node->members.members[i];
+
+                if (member->asked_usec > 0)
+                        member->n_tries = 1;
+                if (member->doubted_usec > 0)
+                        member->doubted_usec = now_usec;
+        }
+        return suspicion_on_doubt(node, now_usec);
 }
 
 /* What the strikes have shown. */
@@ -180,12 +195,25 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
         case END_UNREACHABLE:
         case END_LOST:
         case END_CLOSED:
-                if (++member->n_tries <= node->settings.params.liveness_strikes)
-                        return suspicion_ask(node, member, now_usec);
-                return suspicion_conclude(node, member, EVIDENCE_SILENT, member->n_tries - 1, now_usec);
+                /* What fails at once, for want of a route or of a file descriptor perhaps, is no silence yet. */
+                timer_set(&node->timers, &member->timer,
+                          timer_is_set(&session->timer) ? MAX(session->timer.when_usec, now_usec) : now_usec);
+                return 0;
 
         case END_BY_US:
                 break;
         }
         return 0;
+}
+
+int suspicion_on_member_timer(Node *node, Member *member, usec_t now_usec) {
+        if (member->asked_usec == 0)
+                return 0;               /* cleared meanwhile */
+        if (session_of(node, &member->record.id)) {
+                member->asked_usec = 0;
+                return 0;
+        }
+        if (++member->n_tries <= node->settings.params.liveness_strikes)
+                return suspicion_ask(node, member, now_usec);
+        return suspicion_conclude(node, member, EVIDENCE_SILENT, member->n_tries - 1, now_usec);
 }
