@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "bus/connect.h"
 #include "bus/error.h"
 #include "bus/names.h"
 #include "daemon/log.h"
@@ -299,8 +300,8 @@ int service_init(Service *service, Daemon *daemon, const char *choice, const cha
         daemon_hold_ready(daemon);
         r = bus_connection_new(&service->connection, daemon->event, choice, fixed_name, daemon->port, &connection_handlers, service);
         if (r == -EINVAL) {
-                log_error("Found an unknown choice of a bus; accepted are system, user, none, and a D-Bus address such as "
-                          "unix:path=/run/x/bus.");
+                log_error("Found \"%s\", accepted as a bus are system, user, none, and a D-Bus address such as "
+                          "unix:path=/run/x/bus.", choice ?: bus_choose());
                 return EX_USAGE;
         }
         if (r < 0) {

@@ -125,12 +125,13 @@ class Leaving(Members):
         self.assertTrue(any(re.search(rf"{self.name(victim)} is dead: reported by \d peers?, and it does not answer us; "
                                       r"dropped from the list, 3 peers left\.", self.log(seed)) for seed in self.seeds))
 
+        since = {peer: len(self.log(peer)) for peer in others}
         self.start(victim, wait=True)
         self.assertEqual(self.node_id(victim), before)
         for seed in self.seeds:
             self.wait_listed(seed, self.peer_ports(), "it again")
         for peer in others:
-            self.wait_log(peer, rf"{self.name(victim)} (joined|has restarted), at ", 2)
+            self.wait_log(peer, rf"{self.name(victim)} (joined|has restarted), at ", since=since[peer])
 
     def test_a_hanging_peer_is_noticed_and_back_when_it_goes_on(self):
         self.start_network(2, 3)
@@ -141,10 +142,11 @@ class Leaving(Members):
         # To be told apart from a killed one: its kernel still accepts connections, it missed its requests.
         self.assertTrue(any(re.search(rf"{self.name(victim)} does not answer: 3 liveness requests missed in \S+ m?s; "
                                       r"reported to \d seeds?\.", self.log(peer)) for peer in self.peers[:2]))
+        since = len(self.log(victim))
         self.processes[victim].send_signal(signal.SIGCONT)
         for seed in self.seeds:
             self.wait_listed(seed, self.peer_ports(), "it again")
-        self.wait_log(victim, r"Linked to", 2)
+        self.wait_log(victim, r"Linked to", since=since)
         self.assertIsNone(self.processes[victim].poll())
 
     def test_a_peer_that_leaves_in_order_is_accused_by_nobody(self):
@@ -163,10 +165,11 @@ class Leaving(Members):
         victim = self.peers[1]
         before = self.node_id(victim)
         self.assertEqual(self.stop(victim), 0)
+        since = len(self.log(victim))
         self.start(victim, wait=True)
         self.wait_listed(self.seeds[0], self.peer_ports(), "everybody")
         self.assertEqual(self.node_id(victim), before)
-        self.wait_log(victim, "Linked to", 2)
+        self.wait_log(victim, "Linked to", since=since)
         self.assert_nobody_was_accused(self.seeds + self.peers)
 
     def test_a_copied_state_directory_gets_a_new_id_and_both_go_on(self):
@@ -213,10 +216,11 @@ class SeedsThatGo(Members):
         self.stop(self.seeds[0])
         for peer in self.peers:
             self.assertEqual(self.stop(peer), 0)
+        since = {peer: len(self.log(peer)) for peer in self.peers}
         for peer in self.peers:
             self.start(peer, wait=True)
         for peer in self.peers:
-            self.wait_log(peer, "Linked to", 2)
+            self.wait_log(peer, "Linked to", since=since[peer])
 
     def test_a_seed_that_is_in_no_list_adds_itself_for_as_long_as_it_runs(self):
         self.start_network(1, 2)
@@ -241,10 +245,11 @@ class SeedsThatGo(Members):
         seed, path = f"seed@{port}", self.path("run", "seeds.d", f"{port}.conf")
         self.start(seed, wait=True)
         self.wait_log(self.peers[0], rf"Registered with seed 127\.0\.0\.1:{port}")
+        since = len(self.log(self.peers[0]))
         self.stop(seed, signal.SIGKILL)
         self.assertTrue(os.path.exists(path))
         self.start(seed, wait=True)
-        self.wait_log(self.peers[0], rf"Registered with seed 127\.0\.0\.1:{port}", 2)
+        self.wait_log(self.peers[0], rf"Registered with seed 127\.0\.0\.1:{port}", since=since)
         self.assertEqual(self.stop(seed), 0)
         self.assertFalse(os.path.exists(path))
 
@@ -263,9 +268,10 @@ class SeedsThatGo(Members):
         self.assertEqual(len(re.findall(r"The list of seeds has changed and cannot be used: \S*seeds\.conf:1: .* Keeping the old one\.",
                                         self.log(peer))), 1)
         self.write_config("seeds.conf", good)
+        since = len(self.log(peer))
         self.stop(self.seeds[0])
         self.start(self.seeds[0])
-        self.wait_log(peer, "Registered with seed", 2)
+        self.wait_log(peer, "Registered with seed", since=since)
 
 
 if __name__ == "__main__":

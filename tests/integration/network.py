@@ -265,9 +265,9 @@ class Network:
             time.sleep(0.05)
         return result
 
-    def wait_log(self, instance, pattern, times=1):
-        """Waits until a line of the log has matched so often; the last match."""
-        return self.wait_for(lambda: (found := list(re.finditer(pattern, self.log(instance)))) and
+    def wait_log(self, instance, pattern, times=1, since=0):
+        """Waits until the log, from that position on, has matched so often; the last match."""
+        return self.wait_for(lambda: (found := list(re.finditer(pattern, self.log(instance)[since:]))) and
                              len(found) >= times and found[-1], f"{instance} says '{pattern}' {times} times")
 
     def node(self, **changes):
