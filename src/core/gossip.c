@@ -129,7 +129,7 @@ int gossip_on_message(Node *node, Session *session, const GossipMessage *gossip,
 
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
-        size_t topic_size = strlen(topic);
+        size_t topic_size = strlen(topic), n_carriers = 0;
         uint64_t n_lost;
         Message message;
         int r;
@@ -138,9 +138,6 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
                 return -EINVAL;
         if (payload.size > PAYLOAD_MAX)
                 return -EMSGSIZE;
-        if (node->state == NODE_STOPPING || links_n(node) == 0)
-                return -ENOTCONN;
-
         message_set(&message, MESSAGE_GOSSIP, gossip,
                     .id = { node->identity.id, node->identity.epoch, node->peer->sequence + 1 },
                     .n_hops = 1,
@@ -149,9 +146,15 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
         r = message_encode(&frame, &message);
         if (r < 0)
                 return r;
-        for (const Session *session = node->sessions; session; session = session->hh.next)
-                if (link_carries(session) && !link_has_space(node, session, frame->size))
+        for (const Session *session = node->sessions; session; session = session->hh.next) {
+                if (!link_carries(session))
+                        continue;
+                if (!link_has_space(node, session, frame->size))
                         return -EBUSY;
+                n_carriers++;
+        }
+        if (n_carriers == 0)
+                return -ENOTCONN;
         r = seen_add(&node->peer->seen, &message.gossip.id, now_usec, &n_lost);
         if (r < 0)
                 return r == -ENOSPC ? -EBUSY : r;
@@ -173,12 +176,12 @@ int gossip_hello(Node *node, usec_t now_usec) {
         if (peer->n_hello >= params->hello_count)
                 return 0;
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, params->hello_interval_usec));
-        if (links_n(node) == 0 || (node->members.n_live > HELLO_MEMBERS_MAX && !params->hello_always))
+        if (node->members.n_live > HELLO_MEMBERS_MAX && !params->hello_always)
                 return 0;
 
         (void) snprintf(text, sizeof(text), "hello %u from %s", peer->n_hello + 1, node->settings.name);
         r = peer_publish(node, HELLO_TOPIC, slice_of(text, strlen(text)), now_usec, &id);
-        if (r == -EBUSY)
+        if (r == -EBUSY || r == -ENOTCONN)
                 return 0;               /* again at the next interval */
         if (r < 0)
                 return r;
