@@ -79,7 +79,8 @@ def status_line(p):
         p.network(6001, 6002)
         eventually(lambda: re.search(r'\d+ members?, 1 link, 1 of \d seeds?', p.status(peer(6001))), 'a telling STATUS',
                    lambda: p.status(peer(6001)))
-        assert re.search(r'2 peers', p.status(seed(5000))), p.status(seed(5000))
+        eventually(lambda: re.search(r'2 peers', p.status(seed(5000))), 'the number of peers in the STATUS of the seed',
+                   lambda: p.status(seed(5000)))
         assert 'Status: "' in p.host.run('systemctl', 'status', '--no-pager', peer(6001)).stdout
 
 
