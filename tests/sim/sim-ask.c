@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Looking at a network: what its nodes hold and did, and whether they agree. */
+
+#include "sim-internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+usec_t sim_now(const Sim *sim) {
+        return sim->now_usec;
+}
+
+Node *sim_node(Sim *sim, unsigned i) {
+        return sim->nodes[i].node;
+}
+
+bool sim_is_running(const Sim *sim, unsigned i) {
+        return sim->nodes[i].node;
+}
+
+const NodeId *sim_id(const Sim *sim, unsigned i) {
+        return sim->nodes[i].node ? &node_identity(sim->nodes[i].node)->id : &sim->nodes[i].stored.id;
+}
+
+int sim_publish(Sim *sim, unsigned i, const char *topic, const char *payload, MessageId *ret) {
+        int r;
+
+        r = peer_publish(sim->nodes[i].node, topic, slice_of(payload, strlen(payload)), sim->now_usec, ret);
+        sim_settle(sim, i, 0);
+        return r;
+}
+
+unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
+        const Count *count;
+
+        HASH_FIND(hh, sim->counts, id, sizeof(*id), count);
+        return count ? count->n : 0;
+}
+
+unsigned sim_n_hellos(const Sim *sim, unsigned of, unsigned at) {
+        return sim->hellos[of * sim->hellos_side + at];
+}
+
+unsigned sim_n_notices(const Sim *sim, unsigned i, NoticeType type) {
+        return sim->nodes[i].n_notices[type];
+}
+
+usec_t sim_last_notice_usec(const Sim *sim, unsigned i, NoticeType type) {
+        return sim->nodes[i].notice_usec[type];
+}
+
+bool sim_holds(Sim *sim, unsigned i, unsigned other, MemberInfo *ret) {
+        return node_member(sim->nodes[i].node, sim_id(sim, other), ret);
+}
+
+bool sim_linked(Sim *sim, unsigned i, unsigned other) {
+        MemberInfo info;
+
+        return sim->nodes[i].node && sim->nodes[other].node && sim_holds(sim, i, other, &info) && info.linked;
+}
+
+uint64_t sim_trace(const Sim *sim) {
+        return sim->trace;
+}
+
+bool sim_is_running_peer(const Sim *sim, unsigned i) {
+        return sim->nodes[i].node && sim->nodes[i].settings.role == ROLE_PEER && !sim->nodes[i].frozen;
+}
+
+static unsigned sim_n_running_peers(const Sim *sim) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim->n_nodes; i++)
+                n += sim_is_running_peer(sim, i);
+        return n;
+}
+
+bool sim_is_connected(Sim *sim) {
+        _cleanup_free_ unsigned *reached = must(calloc(sim->n_nodes, sizeof(*reached)));
+        _cleanup_free_ bool *seen = must(calloc(sim->n_nodes, sizeof(*seen)));
+        size_t n = 0;
+
+        for (unsigned i = 0; i < sim->n_nodes && n == 0; i++)
+                if (sim_is_running_peer(sim, i)) {
+                        reached[n++] = i;
+                        seen[i] = true;
+                }
+        for (size_t done = 0; done < n; done++)
+                for (unsigned i = 0; i < sim->n_nodes; i++)
+                        if (!seen[i] && sim_is_running_peer(sim, i) && sim_linked(sim, reached[done], i) &&
+                            sim_linked(sim, i, reached[done])) {
+                                seen[i] = true;
+                                reached[n++] = i;
+                        }
+        return n == sim_n_running_peers(sim);
+}
+
+static bool sim_holds_exactly_the_running(Sim *sim, unsigned at) {
+        unsigned n_alive = 0, n_wanted = sim_n_running_peers(sim) - sim_is_running_peer(sim, at);
+        Node *node = sim->nodes[at].node;
+
+        for (size_t j = 0; j < node_n_members(node); j++) {
+                MemberInfo info = node_member_at(node, j);
+
+                if (info.state == MEMBER_ALIVE && !info.lost)
+                        n_alive++;
+        }
+        if (n_alive != n_wanted)
+                return false;
+        for (unsigned i = 0; i < sim->n_nodes; i++) {
+                MemberInfo info;
+
+                if (i != at && sim_is_running_peer(sim, i) &&
+                    (!sim_holds(sim, at, i, &info) || info.state != MEMBER_ALIVE || info.lost))
+                        return false;
+        }
+        return true;
+}
+
+bool sim_members_agree(Sim *sim) {
+        for (unsigned i = 0; i < sim->n_nodes; i++)
+                if (sim_is_running_peer(sim, i) && !sim_holds_exactly_the_running(sim, i))
+                        return false;
+        return true;
+}
+
+bool sim_seeds_agree(Sim *sim) {
+        for (unsigned i = 0; i < sim->n_nodes; i++)
+                if (sim->nodes[i].node && sim->nodes[i].settings.role == ROLE_SEED && !sim->nodes[i].frozen &&
+                    !sim_holds_exactly_the_running(sim, i))
+                        return false;
+        return true;
+}
+
+void sim_explain(Sim *sim) {
+        for (unsigned at = 0; at < sim->n_nodes; at++) {
+                const SimNode *node = sim->nodes + at;
+
+                if (!node->node)
+                        continue;
+                if (node->settings.role == ROLE_PEER && peer_n_links(node->node) == 0)
+                        fprintf(stderr, "%s (%u) has no link\n", node->settings.name, at);
+                for (size_t j = 0; j < node_n_members(node->node); j++) {
+                        MemberInfo info = node_member_at(node->node, j);
+                        bool known = false;
+
+                        for (unsigned i = 0; i < sim->n_nodes; i++)
+                                known = known || (sim_is_running_peer(sim, i) && node_id_equal(sim_id(sim, i), &info.record->id));
+                        if (!known && info.state == MEMBER_ALIVE && !info.lost)
+                                fprintf(stderr, "%s (%u) holds %s alive, id %s, who does not run\n", node->settings.name, at,
+                                        info.record->name, NODE_ID_TEXT(&info.record->id));
+                }
+                for (unsigned i = 0; i < sim->n_nodes; i++) {
+                        MemberInfo info;
+
+                        if (i == at || !sim_is_running_peer(sim, i))
+                                continue;
+                        if (!sim_holds(sim, at, i, &info))
+                                fprintf(stderr, "%s (%u) does not know %s (%u)\n", node->settings.name, at,
+                                        sim->nodes[i].settings.name, i);
+                        else if (info.state != MEMBER_ALIVE || info.lost)
+                                fprintf(stderr, "%s (%u) holds %s (%u) %s%s at %" PRIu64 "/%u, which is at %" PRIu64 "/%u\n",
+                                        node->settings.name, at, sim->nodes[i].settings.name, i,
+                                        member_state_to_string(info.state), info.lost ? " and lost" : "", info.record->epoch,
+                                        info.record->incarnation, node_identity(sim->nodes[i].node)->epoch,
+                                        node_incarnation(sim->nodes[i].node));
+                }
+        }
+}
+
+void sim_check(Sim *sim, unsigned i) {
+        const SimNode *node = sim->nodes + i;
+        const Params *params = &node->settings.params;
+        unsigned n_links, n_out;
+
+        if (!node->node || node->settings.role != ROLE_PEER)
+                return;
+
+        n_links = peer_n_links(node->node);
+        n_out = peer_n_links_out(node->node);
+        if (params->links_shared ? n_links > params->links_outgoing + 1 + params->links_outgoing :
+                                   n_links - n_out > params->links_inbound + 1)
+                sim_fail(sim, "node %u has %u links, %u of them outgoing", i, n_links, n_out);
+        if (node_member(node->node, &node_identity(node->node)->id, &(MemberInfo) {}))
+                sim_fail(sim, "node %u holds itself as a member", i);
+        if (node_n_sessions(node->node) > params->connections_max + 1)
+                sim_fail(sim, "node %u has %zu sessions", i, node_n_sessions(node->node));
+}

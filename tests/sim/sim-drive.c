@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Drives the nodes: hands them events, carries out what they ask for, and moves the clock. */
+
+#include "sim-internal.h"
+
+#include <stdio.h>
+
+static void sim_note(Sim *sim, uint64_t a, uint64_t b, const void *data, size_t size) {
+        static const SipKey zero;
+        uint64_t words[4] = { sim->trace, sim->now_usec, a, b };
+
+        sim->trace = siphash24(words, sizeof(words), &zero);
+        if (size > 0)
+                sim->trace ^= siphash24(data, size, &zero);
+}
+
+static void sim_deliver(Sim *sim, unsigned i, const Delivery *delivery) {
+        Delivered *delivered = must(calloc(1, sizeof(*delivered))), *old;
+        Count *count;
+
+        delivered->key.id = delivery->id;
+        delivered->key.node = (uint64_t) i << 32 | sim->nodes[i].life;
+        HASH_FIND(hh, sim->delivered, &delivered->key, sizeof(delivered->key), old);
+        if (old)
+                sim_fail(sim, "node %u delivered a message twice", i);
+        HASH_ADD(hh, sim->delivered, key, sizeof(delivered->key), delivered);
+
+        HASH_FIND(hh, sim->counts, &delivery->id, sizeof(delivery->id), count);
+        if (!count) {
+                count = must(calloc(1, sizeof(*count)));
+                count->id = delivery->id;
+                HASH_ADD(hh, sim->counts, id, sizeof(count->id), count);
+        }
+        count->n++;
+
+        if (delivery->topic.size == strlen("/p2pnet/hello") && memcmp(delivery->topic.data, "/p2pnet/hello", 13) == 0)
+                for (unsigned of = 0; of < sim->n_nodes; of++)
+                        if (node_id_equal(&sim->nodes[of].stored.id, &delivery->id.origin)) {
+                                sim->hellos[of * sim->hellos_side + i]++;
+                                break;
+                        }
+}
+
+static void sim_persist(Sim *sim, unsigned i, PersistWhat what) {
+        SimNode *node = sim->nodes + i;
+
+        switch (what) {
+        case PERSIST_IDENTITY:
+                node->stored = *node_identity(node->node);
+                break;
+        case PERSIST_PEERS:
+                node->n_lost = peer_lost(node->node, node->lost, ELEMENTSOF(node->lost));
+                break;
+        case PERSIST_REGISTRY:
+                free(node->snapshot);
+                node->n_snapshot = node_n_members(node->node);
+                node->snapshot = must(calloc(node->n_snapshot + 1, sizeof(Record)));
+                node->n_snapshot = seed_snapshot(node->node, node->snapshot, node->n_snapshot, sim->now_usec);
+                break;
+        }
+}
+
+static void sim_hang_up(Sim *sim, unsigned i, LinkId link) {
+        unsigned side;
+        Connection *connection = sim_find(sim, i, link, &side);
+
+        if (!connection || !connection->ends[side].open)
+                return;
+        connection->ends[side].open = false;
+        sim_send(sim, connection, !side, EVENT_CLOSED, NULL);
+        connection_release(sim, connection);
+}
+
+static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
+        SimNode *node = sim->nodes + i;
+        Connection *connection;
+        unsigned side;
+
+        switch (effect->type) {
+
+        case EFFECT_DIAL:
+                sim_note(sim, i, effect->link, &effect->address, sizeof(effect->address));
+                sim_dial(sim, i, effect->link, &effect->address);
+                break;
+
+        case EFFECT_SEND:
+                sim_note(sim, i, effect->link, effect->frame->data, effect->frame->size);
+                connection = sim_find(sim, i, effect->link, &side);
+                if (connection && connection->ends[side].open)
+                        sim_send(sim, connection, !side, EVENT_FRAME, effect->frame);
+                if (effect->is_data)
+                        must_ok(node_on_sent(node->node, effect->link, effect->frame->size, sim->now_usec));
+                if (effect->measure)
+                        must_ok(node_on_backlog(node->node, effect->link, 0, sim->now_usec));
+                break;
+
+        case EFFECT_MEASURE:
+                must_ok(node_on_backlog(node->node, effect->link, 0, sim->now_usec));
+                break;
+
+        case EFFECT_HANG_UP:
+                sim_note(sim, i, effect->link, "hang up", 7);
+                sim_hang_up(sim, i, effect->link);
+                break;
+
+        case EFFECT_RESOLVE: {
+                unsigned number = UINT32_MAX;
+
+                (void) sscanf(effect->resolve.host, "seed-%u", &number);
+                sim_push(sim, (Event) {
+                        .when_usec = sim->now_usec, .type = EVENT_RESOLVED, .node = i, .seed = effect->resolve.seed,
+                        .address = sim_address(number),
+                });
+                break;
+        }
+
+        case EFFECT_PERSIST:
+                sim_persist(sim, i, effect->persist);
+                break;
+
+        case EFFECT_DELIVER:
+                sim_note(sim, i, effect->delivery.id.sequence, &effect->delivery.id, sizeof(effect->delivery.id));
+                sim_deliver(sim, i, &effect->delivery);
+                break;
+
+        case EFFECT_PONG:
+                break;
+
+        case EFFECT_NOTICE:
+                sim_note(sim, i, (uint64_t) effect->notice.type, NULL, 0);
+                node->n_notices[effect->notice.type]++;
+                node->notice_usec[effect->notice.type] = sim->now_usec;
+                if (getenv("SIM_VERBOSE"))
+                        fprintf(stderr, "%10.3f %3u %s notice %d %s n=%u/%u reason=%d %s\n",
+                                (double) sim->now_usec / USEC_PER_SEC, i, node->settings.name, (int) effect->notice.type,
+                                effect->notice.name, effect->notice.n, effect->notice.n_max, (int) effect->notice.reason,
+                                effect->notice.detail);
+                break;
+        }
+        effect_release(effect);
+}
+
+void sim_settle(Sim *sim, unsigned i, int r) {
+        Effect effect;
+
+        must_ok(r);
+        while (node_pop_effect(sim->nodes[i].node, &effect))
+                sim_effect(sim, i, &effect);
+        sim_check(sim, i);
+}
+
+static void sim_on_frame(Sim *sim, const Event *event) {
+        Node *node = sim->nodes[event->node].node;
+        Message message;
+        Frame frame;
+        int r;
+
+        if (frame_decode(&frame, event->frame->data, event->frame->size, node_frame_size_max(node, event->link)) <= 0)
+                sim_fail(sim, "node %u was sent a frame that it may not receive", event->node);
+        r = message_decode(&message, &frame);
+        if (r <= 0)
+                sim_fail(sim, "node %u was sent a message that it cannot read", event->node);
+        sim_settle(sim, event->node, node_on_received(node, event->link, sim->now_usec));
+        sim_settle(sim, event->node, node_on_message(node, event->link, &message, sim->now_usec));
+}
+
+void sim_handle(Sim *sim, Event *event) {
+        SimNode *node = sim->nodes + event->node;
+        End *end = event->connection ? event->connection->ends + event->side : NULL;
+
+        if (event->life != node->life || !node->node || (end && !end->open)) {
+                /* The process it was for is gone: a kernel resets what comes for it. */
+                if (end && event->type != EVENT_RESET && event->type != EVENT_CLOSED)
+                        sim_send(sim, event->connection, !event->side, EVENT_RESET, NULL);
+                if (end)
+                        end->open = false;
+                event_done(sim, event);
+                return;
+        }
+        if (node->frozen) {
+                if (node->n_waiting >= node->n_waiting_allocated) {
+                        node->n_waiting_allocated = MAX((size_t) 16, 2 * node->n_waiting_allocated);
+                        node->waiting = must(reallocarray(node->waiting, node->n_waiting_allocated, sizeof(Event)));
+                }
+                node->waiting[node->n_waiting++] = *event;
+                return;
+        }
+
+        switch (event->type) {
+
+        case EVENT_CONNECTED:
+                sim_settle(sim, event->node, node_on_link(node->node, event->link, LINK_CONNECTED, sim->now_usec));
+                break;
+
+        case EVENT_ACCEPTED: {
+                Address remote = sim_address(event->connection->ends[0].node);
+
+                remote.port = (uint16_t) (40000 + event->connection->number % 20000);
+                sim_number(sim, end, node->last_accepted += 2);
+                sim_settle(sim, event->node, node_on_accepted(node->node, end->link, &remote, sim->now_usec));
+                break;
+        }
+
+        case EVENT_REFUSED:
+                sim_settle(sim, event->node, node_on_link(node->node, event->link, LINK_REFUSED, sim->now_usec));
+                break;
+
+        case EVENT_UNREACHABLE:
+                sim_settle(sim, event->node, node_on_link(node->node, event->link, LINK_UNREACHABLE, sim->now_usec));
+                break;
+
+        case EVENT_FRAME:
+                event->link = end->link;
+                sim_on_frame(sim, event);
+                break;
+
+        case EVENT_CLOSED:
+        case EVENT_RESET:
+                end->open = false;
+                sim_settle(sim, event->node,
+                           node_on_link(node->node, end->link, event->type == EVENT_RESET ? LINK_RESET : LINK_CLOSED,
+                                        sim->now_usec));
+                break;
+
+        case EVENT_RESOLVED: {
+                bool known = event->address.bytes[0] == 10 && address_node(&event->address) < sim->n_nodes;
+
+                sim_settle(sim, event->node, node_on_resolved(node->node, event->seed, &event->address, known,
+                                                              "no such name", sim->now_usec));
+                break;
+        }
+        }
+        event_done(sim, event);
+}
+
+void sim_run_for(Sim *sim, usec_t duration_usec) {
+        usec_t end_usec = sim->now_usec + duration_usec;
+
+        for (;;) {
+                usec_t next_usec = sim->n_events > 0 ? sim->heap[0].when_usec : USEC_INFINITY, timer_usec = USEC_INFINITY;
+                unsigned timer_node = 0;
+
+                for (unsigned i = 0; i < sim->n_nodes; i++) {
+                        const SimNode *node = sim->nodes + i;
+
+                        if (node->node && !node->frozen && node_deadline(node->node) < timer_usec) {
+                                timer_usec = node_deadline(node->node);
+                                timer_node = i;
+                        }
+                }
+                if (MIN(next_usec, timer_usec) > end_usec)
+                        break;
+
+                if (next_usec <= timer_usec) {
+                        Event event = sim_pop(sim);
+
+                        sim->now_usec = MAX(sim->now_usec, event.when_usec);
+                        sim_handle(sim, &event);
+                } else {
+                        sim->now_usec = MAX(sim->now_usec, timer_usec);
+                        sim_settle(sim, timer_node, node_on_deadline(sim->nodes[timer_node].node, sim->now_usec));
+                }
+        }
+        sim->now_usec = end_usec;
+}
+
+bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec) {
+        usec_t end_usec = sim->now_usec + limit_usec;
+
+        while (!condition(sim)) {
+                if (sim->now_usec >= end_usec)
+                        return false;
+                sim_run_for(sim, 10 * USEC_PER_MSEC);
+        }
+        return true;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the simulator share. */
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "sim.h"
+
+#define PORT 6000
+#define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define KINDS_MAX 64U
+
+typedef struct Connection Connection;
+
+typedef struct End {
+        UT_hash_handle hh;
+        struct {
+                uint64_t node;
+                LinkId link;
+        } key;
+        bool keyed;             /* in Sim.ends: has a link number */
+        Connection *connection;
+        unsigned node;
+        LinkId link;
+        bool open;              /* this end has not hung up and was not told that it is over */
+        usec_t arrives_usec;    /* of the last thing on its way to this end: what follows comes later */
+} End;
+
+struct Connection {
+        UT_hash_handle hh;
+        uint64_t number;
+        unsigned n_events;      /* that refer to it */
+        End ends[2];            /* the caller, the callee */
+};
+
+typedef enum EventType {
+        EVENT_CONNECTED,        /* at the caller */
+        EVENT_ACCEPTED,         /* at the callee */
+        EVENT_REFUSED,
+        EVENT_UNREACHABLE,
+        EVENT_FRAME,
+        EVENT_CLOSED,
+        EVENT_RESET,
+        EVENT_RESOLVED,
+} EventType;
+
+typedef struct Event {
+        usec_t when_usec;
+        uint64_t serial;
+        EventType type;
+        unsigned node;
+        unsigned life;          /* of the node's process: an event for an earlier one is void */
+        Connection *connection;
+        unsigned side;          /* the end at which it happens */
+        LinkId link;
+        FrameBuffer *frame;
+        unsigned seed;
+        Address address;
+} Event;
+
+typedef struct Delivered {
+        UT_hash_handle hh;
+        struct {
+                MessageId id;
+                uint64_t node;
+        } key;
+} Delivered;
+
+typedef struct Count {
+        UT_hash_handle hh;
+        MessageId id;
+        unsigned n;
+} Count;
+
+typedef struct SimNode {
+        Node *node;             /* NULL: no process */
+        NodeSettings settings;
+        NodeIdentity stored;    /* its state directory */
+        LostPeer lost[256];
+        size_t n_lost;
+        Record *snapshot;
+        size_t n_snapshot;
+        bool has_seeds;
+        bool host_up;
+        bool frozen;
+        unsigned group;
+        unsigned life;
+        LinkId last_accepted;
+        Event *waiting;         /* what came while it was frozen */
+        size_t n_waiting, n_waiting_allocated;
+        unsigned n_notices[KINDS_MAX];
+        usec_t notice_usec[KINDS_MAX];
+        bool listed;
+} SimNode;
+
+struct Sim {
+        Random random;
+        Params params;
+        usec_t now_usec;
+        SimNode *nodes;
+        size_t n_nodes;
+        Event *heap;
+        size_t n_events, n_allocated;
+        uint64_t serial, last_connection;
+        Connection *connections;
+        End *ends;              /* by node and link */
+        Delivered *delivered;
+        Count *counts;
+        unsigned *hellos;       /* of x at, n_nodes squared, grown with the nodes */
+        size_t hellos_side;
+        uint64_t trace;
+        uint64_t run;
+};
+
+/* ---- sim-network.c: what happens when, and between whom ---- */
+
+void *must(void *p);                    /* memory is not what is tested here */
+void must_ok(int r);
+_noreturn_ _printf_(2, 3) void sim_fail(const Sim *sim, const char *format, ...);
+
+void sim_push(Sim *sim, Event event);
+Event sim_pop(Sim *sim);                /* the first one; there is one */
+void event_done(Sim *sim, Event *event);
+
+unsigned address_node(const Address *address);
+Connection *sim_find(Sim *sim, unsigned node, LinkId link, unsigned *ret_side);
+/* From here on the end is found by the number that its node knows it by. */
+void sim_number(Sim *sim, End *end, LinkId link);
+/* On its way to one end: never overtakes what was sent before. */
+void sim_send(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame);
+void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address);
+/* Frees it when both ends are closed and nothing is under way. */
+void connection_release(Sim *sim, Connection *connection);
+void connection_free(Sim *sim, Connection *connection);
+
+/* ---- sim-drive.c: events into the nodes, effects out of them ---- */
+
+/* Carries out all that a node asks for after an event that returned @r. */
+void sim_settle(Sim *sim, unsigned i, int r);
+void sim_handle(Sim *sim, Event *event);
+
+/* ---- sim-ask.c ---- */
+
+bool sim_is_running_peer(const Sim *sim, unsigned i);
