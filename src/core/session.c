@@ -59,7 +59,7 @@ void session_handshake_done(Node *node, Session *session) {
 }
 
 /* Another open session with the same node takes the place of one that goes, and does not end as it was about to. */
-static void session_promote(Node *node, const NodeId *id, usec_t now_usec) {
+static int session_promote(Node *node, const NodeId *id, usec_t now_usec) {
         for (Session *other = node->sessions; other; other = other->hh.next)
                 if (other->lingering && node_id_equal(&other->id, id)) {
                         other->lingering = false;
@@ -67,8 +67,9 @@ static void session_promote(Node *node, const NodeId *id, usec_t now_usec) {
                                                                                       usec_add(now_usec, UNUSED_USEC));
                         HASH_ADD(hh_id, node->sessions_by_id, id, sizeof(NodeId), other);
                         other->current = other->hh_id.tbl != NULL;
-                        return;
+                        return other->current ? 0 : -ENOMEM;
                 }
+        return 0;
 }
 
 void session_uncurrent(Node *node, Session *session) {
@@ -136,14 +137,14 @@ static int session_error(const Session *session, SessionEnd end) {
 int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         bool was_current = session->current;
         NodeId id = session->id;
-        int r = 0;
+        int r = 0, promoted = 0;
 
         if (end != END_BY_US && end != END_CLOSED)
                 node->counters[COUNTER_SESSIONS_FAILED]++;
 
         session_uncurrent(node, session);
         if (was_current)
-                session_promote(node, &id, now_usec);
+                promoted = session_promote(node, &id, now_usec);
 
         session->ending = true;
         if (session->use == SESSION_FOR_CHECK && session->state != SESSION_OPEN)
@@ -152,7 +153,7 @@ int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
                 r = node->ops->ended(node, session, end, now_usec);
 
         session_free(node, session, session_error(session, end));
-        return r;
+        return r < 0 ? r : promoted;
 }
 
 void session_hang_up(Node *node, LinkId link, bool flush) {

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * core/node.h: "Functions return 0, or -ENOMEM: the node is then still valid". One day of a peer, over and over, and each time
+ * another one of its allocations fails; the sanitizers of the test builds see what is lost or used after it was freed.
+ *
+ * The linker leads every allocation of core and wire to the functions below (--wrap, see meson.build).
+ */
+
+#include <errno.h>
+
+#include "harness.h"
+#include "unit.h"
+
+#define SEC USEC_PER_SEC
+
+static bool armed, has_failed;
+static unsigned n_until_failure;
+
+static bool fails(void) {
+        if (!armed || has_failed || n_until_failure-- > 0)
+                return false;
+        has_failed = true;
+        return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_reallocarray(void *old, size_t n, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_reallocarray(void *old, size_t n, size_t size);
+
+void *__wrap_malloc(size_t size) {
+        return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+        return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_reallocarray(void *old, size_t n, size_t size) {
+        return fails() ? NULL : __real_reallocarray(old, n, size);
+}
+
+/* ---- a peer and its day ---- */
+
+typedef struct Day {
+        Node *node;
+        usec_t now;
+        LinkId dialled[256];            /* by the last byte of the address; 0: it was not */
+        unsigned n_failed;              /* calls that returned -ENOMEM */
+} Day;
+
+/* Whatever the call asked for is carried out, also after a failure. */
+static void day_settle(Day *day, int r) {
+        Effect effect;
+
+        armed = false;
+        if (r < 0) {
+                assert_int_equal(r, -ENOMEM);
+                assert_true(has_failed);
+                day->n_failed++;
+        }
+        while (node_pop_effect(day->node, &effect)) {
+                if (effect.type == EFFECT_DIAL)
+                        day->dialled[effect.address.bytes[3]] = effect.link;
+                effect_release(&effect);
+        }
+}
+
+#define DAY(call) (armed = true, day_settle(day, (call)))
+
+static void day_hear(Day *day, LinkId link, const Message *message) {
+        FrameBuffer *buffer;
+        Frame frame;
+        Message *received = malloc(sizeof(*received));
+
+        assert_non_null(received);
+        assert_int_equal(message_encode(&buffer, message), 0);
+        assert_true(frame_decode(&frame, buffer->data, buffer->size, FRAME_SIZE_MAX) > 0);
+        assert_int_equal(message_decode(received, &frame), 1);
+        DAY(node_on_received(day->node, link, day->now));
+        DAY(node_on_message(day->node, link, received, day->now));
+        frame_buffer_unref(buffer);
+        free(received);
+}
+
+static void day_hear_hello_ok(Day *day, LinkId link, const Other *other) {
+        Message message = { .type = MESSAGE_HELLO_OK };
+
+        message.hello_ok = (HelloOkMessage) {
+                .version = 1, .id = other->id, .epoch = other->epoch, .role = other->role, .name = "other", .port = other->port,
+        };
+        DAY(node_on_link(day->node, link, LINK_CONNECTED, day->now));
+        day_hear(day, link, &message);
+}
+
+static void day_advance(Day *day, usec_t duration_usec) {
+        usec_t until_usec = day->now + duration_usec;
+
+        while (node_deadline(day->node) <= until_usec) {
+                day->now = MAX(day->now, node_deadline(day->node));
+                DAY(node_on_deadline(day->node, day->now));
+        }
+        day->now = until_usec;
+}
+
+static void day_hear_of_others(Day *day, LinkId seed) {
+        Message message = { .type = MESSAGE_LIST_OK };
+
+        message.list_ok.total = 40;
+        message.list_ok.n_records = 40;
+        for (uint8_t i = 0; i < 40; i++) {
+                Other other = harness_peer((uint8_t) (i + 1));
+
+                message.list_ok.records[i] = harness_record(&other);
+        }
+        day_hear(day, seed, &message);
+}
+
+static void day_be_called(Day *day, LinkId link, const Other *other) {
+        Message message = { .type = MESSAGE_HELLO };
+
+        message.hello = (HelloMessage) {
+                .network = HARNESS_NETWORK, .version_min = 1, .version_max = 1, .id = other->id, .epoch = other->epoch,
+                .role = other->role, .name = "other", .port = other->port, .n_addresses = 1,
+                .addresses = { other->addresses[0] },
+        };
+        DAY(node_on_accepted(day->node, link, &other->remote, day->now));
+        day_hear(day, link, &message);
+}
+
+static void day_be_asked(Day *day, LinkId link) {
+        Message message;
+
+        message_set(&message, MESSAGE_NEIGHBOR, neighbor, .priority = PRIORITY_LOW);
+        day_hear(day, link, &message);
+}
+
+static void live_a_day(Day *day) {
+        SeedEntry entries[3] = { { .host = "a", .port = 5000 }, { .host = "b", .port = 5000 }, { .host = "c", .port = 5000 } };
+        Address seed_address = harness_address(200, 5000), by_hand = harness_address(90, 6000);
+        NodeId id = ID(1), away = ID(7);
+        Other seed = harness_seed(200), other = harness_peer(1), elsewhere = harness_peer(50);
+        NodeSettings settings = *node_settings(day->node);
+        MessageId message_id;
+        Message message;
+        LinkId link = 1;
+
+        DAY(node_start(day->node, day->now));
+        DAY(node_set_seeds(day->node, entries, 3, day->now));
+        for (unsigned number = 1; number <= 3; number++) {
+                LinkId before = day->dialled[200];
+
+                DAY(node_on_resolved(day->node, number, &seed_address, 1, NULL, day->now));
+                if (day->dialled[200] != before)
+                        day_hear_hello_ok(day, day->dialled[200], &seed);
+        }
+        message_set(&message, MESSAGE_REGISTER_OK, register_ok, .lease_msec = 90000, .total = 41);
+        day_hear(day, day->dialled[200], &message);
+        day_hear_of_others(day, day->dialled[200]);
+
+        /* Whom it has dialled for links */
+        for (uint8_t n = 1; n <= 40; n++) {
+                Other callee = harness_peer(n);
+
+                if (day->dialled[n] == 0)
+                        continue;
+                day_hear_hello_ok(day, day->dialled[n], &callee);
+                message_set(&message, MESSAGE_ACCEPT, accept, .n_links = 1);
+                day_hear(day, day->dialled[n], &message);
+        }
+
+        /* Who calls: twice from one place, then from another one with the same id */
+        for (unsigned i = 0; i < 2; i++) {
+                day_be_called(day, link += 2, &elsewhere);
+                day_be_asked(day, link);
+        }
+        elsewhere.epoch++;
+        elsewhere.remote.bytes[3] = elsewhere.addresses[0].bytes[3] = 51;
+        day_be_called(day, link += 2, &elsewhere);
+        day_hear_hello_ok(day, day->dialled[50], &other);
+        day_be_asked(day, link);
+
+        for (uint64_t sequence = 1; sequence < 9; sequence += 2) {
+                message_set(&message, MESSAGE_GOSSIP, gossip, .id = { ID(77), 1, sequence }, .n_hops = 1,
+                            .topic = slice_of("/t", 2), .payload = slice_of("x", 1));
+                day_hear(day, link, &message);
+        }
+        armed = true;
+        day_settle(day, peer_publish(day->node, "/t", slice_of("x", 1), day->now, &message_id) == -ENOMEM ? -ENOMEM : 0);
+        DAY(node_ping(day->node, &id, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
+        DAY(node_ping(day->node, &away, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
+        DAY(peer_connect(day->node, &by_hand, day->now) == -ENOMEM ? -ENOMEM : 0);
+
+        /* A link breaks, accusations are made, seeds change, an epoch is jumped, a new id taken, and the node stops. */
+        day_advance(day, 2 * SEC);
+        for (uint8_t n = 1; n <= 40; n++)
+                DAY(node_on_link(day->node, day->dialled[n], LINK_RESET, day->now));
+        for (uint8_t n = 1; n <= 40; n++)
+                DAY(node_on_link(day->node, day->dialled[n], LINK_REFUSED, day->now));
+        DAY(node_set_seeds(day->node, entries + 1, 2, day->now));
+        DAY(node_set_seeds(day->node, entries, 3, day->now));
+        message_set(&message, MESSAGE_ACCUSED, accused, .held = { HARNESS_EPOCH + 5, 0, MEMBER_ALIVE });
+        day_hear(day, link, &message);
+        day_advance(day, 40 * SEC);
+        day_be_called(day, link += 2, &other);
+        day_be_asked(day, link);
+        message.accused.held.epoch = UINT64_MAX;
+        day_hear(day, link, &message);
+        strcpy(settings.network, "elsewhere");
+        DAY(node_reconfigure(day->node, &settings, day->now));
+        day_be_called(day, link += 2, &other);
+        DAY(node_stop(day->node, day->now));
+}
+
+static void test_a_node_survives_that_any_one_allocation_fails(void **state) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        NodeIdentity identity = { .id = ID(128), .epoch = HARNESS_EPOCH };
+        unsigned n_days = 0, n_not_born = 0;
+        bool is_last;
+        (void) state;
+
+        settings.params.connections_max = 32;
+        do {
+                Day day = { .now = HARNESS_START };
+                int r;
+
+                has_failed = false;
+                n_until_failure = n_days++;
+                armed = true;
+                r = node_new(&day.node, &settings, &identity, 1);
+                armed = false;
+                if (r < 0) {
+                        assert_int_equal(r, -ENOMEM);
+                        assert_null(day.node);
+                        n_not_born++;
+                        is_last = false;
+                        continue;
+                }
+                live_a_day(&day);
+                is_last = !has_failed;
+                assert_int_equal(day.n_failed, is_last ? 0 : 1);        /* it is reported, once */
+                if (is_last)
+                        /* The day had all that it was meant to have. */
+                        assert_true(node_counter(day.node, COUNTER_GOSSIP_FORWARDED) > 0 &&
+                                    node_counter(day.node, COUNTER_REPORTS_SENT) > 0 &&
+                                    node_counter(day.node, COUNTER_FRAMES_MALFORMED) == 0);
+                node_free(day.node);
+        } while (!is_last);
+
+        assert_in_range(n_not_born, 5, 100);
+        assert_in_range(n_days, 200, 5000);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_node_survives_that_any_one_allocation_fails),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
