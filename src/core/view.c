@@ -68,11 +68,14 @@ void view_add(View *view, const NodeId *id, const Address *address) {
 
                 /* By its id here and by its address there, it may have been taken for two; whoever dials goes by
                  * the address, and what rests must not have a twin that does not. */
-                for (size_t i = 0; i < view->n_passive; i++)
-                        if (candidate_matches(view->passive + i, id, address) && view->passive[i].rest_usec > known.rest_usec) {
-                                known.rest_usec = view->passive[i].rest_usec;
-                                known.refused = view->passive[i].refused;
+                for (size_t i = 0; i < view->n_passive; i++) {
+                        const Candidate *twin = view->passive + i;
+
+                        if (candidate_matches(twin, id, address) && twin->rest_usec > known.rest_usec) {
+                                known.rest_usec = twin->rest_usec;
+                                known.refused = twin->refused;
                         }
+                }
                 candidates_remove(view->passive, &view->n_passive, id, address);
                 if (id && !node_id_is_null(id))
                         known.id = *id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What tests of a peer do all the time: others that call it, that it calls, that are linked to it; seeds that it is registered with. */
+/* What tests of a peer do all the time: others that call it or are called, links, seeds that it is registered with. */
 
 #include "expect.h"
 

@@ -262,7 +262,7 @@ static void test_whom_we_have_a_session_with_is_not_dialled(void **state) {
 
 /* ---- resting ---- */
 
-/* Until peer 1 is called for a link, which it hears: HELLO has been sent. Whoever only asks whether it lives is told that it does. */
+/* Until peer 1 is called for a link: HELLO has been sent. Whoever only asks whether it lives is told that it does. */
 static usec_t time_to_call(Harness *h, LinkId *ret) {
         Other other = harness_peer(1);
         usec_t since_usec = harness_now(h);

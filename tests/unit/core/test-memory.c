@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * core/node.h: "Functions return 0, or -ENOMEM: the node is then still valid". One day of a peer, over and over, and each time
- * another one of its allocations fails; the sanitizers of the test builds see what is lost or used after it was freed.
+ * core/node.h: "Functions return 0, or -ENOMEM: the node is then still valid". One day of a peer, over and over, and
+ * each time another one of its allocations fails; the sanitizers see what is lost, or used after it was freed.
  *
  * The linker leads every allocation of core and wire to the functions below (--wrap, see meson.build).
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* docs/PROTOCOL.md, 6.1 and 6.4 from the side of the peer: registration, lists, renewals, and what became of its suspects. */
+/* docs/PROTOCOL.md, 6.1 and 6.4 from the side of the peer: registration, lists, renewals, the fate of its suspects. */
 
 #include "overlay.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The list of seeds of a peer: whom it asks, what it does when one fails, and when the list changes under it (PROTOCOL.md, 6.1). */
+/* docs/PROTOCOL.md, 6.1: which seeds a peer asks, what it does when one fails, and when the list changes under it. */
 
 #include "overlay.h"
 

@@ -507,6 +507,7 @@ static void test_bytes_and_frames_are_counted(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_peer, teardown)
+#define TEST_QUIET(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_the_65th_unfinished_handshake_is_refused),
                 cmocka_unit_test(test_connections_of_one_host_are_bounded),
                 cmocka_unit_test(test_what_we_dialled_does_not_count_against_a_host),
@@ -516,9 +517,8 @@ int main(void) {
                 TEST(test_half_a_hello_does_not_buy_time),
                 TEST(test_a_dial_that_does_not_connect_is_given_up),
                 TEST(test_a_hello_ok_that_does_not_come_is_given_up),
-                cmocka_unit_test_setup_teardown(test_a_session_that_nobody_uses_is_closed_after_30_seconds, setup_quiet_peer,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_pings_do_not_keep_a_session_that_is_no_link, setup_quiet_peer, teardown),
+                TEST_QUIET(test_a_session_that_nobody_uses_is_closed_after_30_seconds),
+                TEST_QUIET(test_pings_do_not_keep_a_session_that_is_no_link),
                 TEST(test_nothing_but_hello_begins_a_session),
                 TEST(test_nothing_but_hello_ok_answers_hello),
                 TEST(test_whoever_calls_may_close_before_it_said_hello),
