@@ -178,11 +178,7 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
         Member *member = member_table_find(&node->members, &session->subject);
 
         if (end == END_BY_US || !member || member->asked_usec == 0)
-                return 0;
-        if (session_of(node, &session->subject)) {
-                member->asked_usec = 0;         /* it called meanwhile */
-                return 0;
-        }
+                return 0;               /* or it called meanwhile */
 
         switch (end) {
 
@@ -209,10 +205,6 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
 int suspicion_on_member_timer(Node *node, Member *member, usec_t now_usec) {
         if (member->asked_usec == 0)
                 return 0;               /* cleared meanwhile */
-        if (session_of(node, &member->record.id)) {
-                member->asked_usec = 0;
-                return 0;
-        }
         if (++member->n_tries <= node->settings.params.liveness_strikes)
                 return suspicion_ask(node, member, now_usec);
         return suspicion_conclude(node, member, EVIDENCE_SILENT, member->n_tries - 1, now_usec);

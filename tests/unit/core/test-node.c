@@ -182,6 +182,47 @@ static void test_behind_the_last_epoch_comes_a_new_id(void **state) {
         }
 }
 
+static void test_a_new_id_may_be_taken_in_the_middle_of_an_answer(void **state) {
+        const Held held = { UINT64_MAX, 0, MEMBER_ALIVE };
+        (void) state;
+
+        for (unsigned i = 0; i < 5; i++) {
+                NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+                _cleanup_(harness_freep) Harness *h = peer_new(&settings);
+                NodeId before = node_identity(harness_node(h))->id;
+                Other other = harness_peer(1);
+                Record own = record_of(OWN, MEMBER_DEAD);
+                Message records = { .type = MESSAGE_SYNC_RECORDS };
+                LinkId link = i == 0 ? dial_to(h, 1) : set_seed(h);
+
+                own.epoch = UINT64_MAX;
+                records.sync_records.n_records = 1;
+                records.sync_records.records[0] = own;
+                switch (i) {
+                case 0:
+                        assert_true(harness_answer(h, link, &other, &held));
+                        break;
+                case 1:
+                        send_register_ok(h, link, 90000, 1, &held);
+                        break;
+                case 2:
+                        send_renew_ok(h, link, 90000, 1, &held, NULL, 0);
+                        break;
+                case 3:
+                        send_list_ok(h, link, 1, &own, 1);
+                        break;
+                case 4:
+                        harness_send(h, link, &records);
+                        break;
+                }
+                assert_false(node_id_equal(&before, &node_identity(harness_node(h))->id));
+                assert_false(harness_is_up(h, link));
+                assert_int_equal(harness_find(h, link, MESSAGE_CLOSE)->close.reason, CLOSE_DONE);
+                harness_advance(h, 1 * SEC);
+                assert_int_equal(harness_asked_for(h, 200), i > 0);     /* and it begins again */
+        }
+}
+
 static void test_an_accusation_is_refuted_where_it_was_made(void **state) {
         Harness *h = *state;
         Other other = harness_peer(1);
@@ -211,6 +252,7 @@ static void test_a_node_starts_then_is_isolated_then_online(void **state) {
         Harness *h = *state;
         LinkId link;
 
+        assert_int_equal(node_started_usec(harness_node(h)), HARNESS_START);
         assert_int_equal(node_state(harness_node(h)), NODE_STARTING);
         harness_advance(h, 5 * SEC - 1);
         assert_int_equal(node_state(harness_node(h)), NODE_STARTING);
@@ -764,6 +806,7 @@ int main(void) {
                 TEST(test_only_what_is_wrong_is_refuted),
                 TEST(test_behind_the_last_incarnation_comes_the_next_epoch),
                 cmocka_unit_test(test_behind_the_last_epoch_comes_a_new_id),
+                cmocka_unit_test(test_a_new_id_may_be_taken_in_the_middle_of_an_answer),
                 TEST_QUIET(test_an_accusation_is_refuted_where_it_was_made),
                 TEST(test_others_that_jump_an_epoch_can_leave_as_before),
                 TEST_QUIET(test_a_node_starts_then_is_isolated_then_online),

@@ -356,6 +356,21 @@ static LinkId open_twin(Harness *h, uint8_t number, uint64_t epoch) {
         return link;
 }
 
+static void test_a_seed_counts_once_it_has_answered_register(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(1);
+        LinkId link;
+
+        set_seeds_up_to(h, 1);
+        link = resolve_seed(h, 1);
+        assert_true(harness_answer(h, link, &seed, NULL));
+        assert_int_equal(node_n_registered(harness_node(h)), 0);
+        assert_int_equal(seed_info(h, 0).state, SEED_CONNECTING);
+        send_register_ok(h, link, 90000, 1, NULL);
+        assert_int_equal(node_n_registered(harness_node(h)), 1);
+        assert_int_equal(seed_info(h, 0).state, SEED_REGISTERED);
+}
+
 static void test_two_entries_that_lead_to_one_seed_count_once(void **state) {
         Harness *h = *state;
         LinkId first, second;
@@ -370,6 +385,8 @@ static void test_two_entries_that_lead_to_one_seed_count_once(void **state) {
         assert_int_equal(node_n_registered(harness_node(h)), 1);
         assert_int_equal(seed_info(h, 0).state, SEED_REGISTERED);
         assert_int_equal(seed_info(h, 1).state, SEED_SELF);
+        send_record(h, first, 9, MEMBER_ALIVE);         /* what comes on the elder one is late */
+        assert_int_equal(node_n_members(harness_node(h)), 0);
 
         /* The seed's id is the smaller one: it ends the elder. */
         send_close(h, first, CLOSE_SUPERSEDED);
@@ -556,6 +573,7 @@ int main(void) {
                 TEST(test_a_registered_seed_can_be_shown),
                 TEST(test_an_entry_that_leads_to_ourselves_is_none),
                 TEST(test_a_peer_is_no_seed),
+                TEST(test_a_seed_counts_once_it_has_answered_register),
                 TEST(test_two_entries_that_lead_to_one_seed_count_once),
                 cmocka_unit_test(test_the_smaller_id_ends_the_elder_of_two_at_a_seed),
                 TEST(test_a_newer_session_that_breaks_does_not_cost_the_registration),

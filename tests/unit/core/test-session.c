@@ -453,6 +453,28 @@ static void test_what_ended_can_be_fed_on_and_does_nothing(void **state) {
         assert_int_equal(counted(h, COUNTER_FRAMES_MALFORMED), 0);
 }
 
+static void test_a_message_before_the_connection_ends_the_attempt(void **state) {
+        Harness *h = *state;
+        LinkId link = dial_to(h, 1);
+        Message message = { .type = MESSAGE_PING };
+
+        assert_int_equal(node_on_message(harness_node(h), link, &message, harness_now(h)), 0);
+        harness_settle(h);
+        assert_int_equal(harness_n_dialling(h), 0);
+        assert_non_null(harness_notice(h, NOTICE_PROTOCOL_ERROR));
+        expect_nothing(h, link);
+}
+
+static void test_a_connection_is_made_once(void **state) {
+        Harness *h = *state;
+        LinkId link = dial_to(h, 1);
+
+        harness_change(h, link, LINK_CONNECTED);
+        harness_change(h, link, LINK_CONNECTED);
+        expect(h, link, MESSAGE_HELLO);
+        expect_nothing(h, link);
+}
+
 static void test_what_the_other_end_refuses_is_told(void **state) {
         Harness *h = *state;
         const CloseReason told[] = { CLOSE_NETWORK, CLOSE_VERSION, CLOSE_PROTOCOL, CLOSE_NOT_ALLOWED };
@@ -532,6 +554,8 @@ int main(void) {
                 TEST(test_a_probe_is_closed_after_10_seconds),
                 TEST(test_a_probe_does_not_count_as_a_second_session),
                 TEST(test_what_ended_can_be_fed_on_and_does_nothing),
+                TEST(test_a_message_before_the_connection_ends_the_attempt),
+                TEST(test_a_connection_is_made_once),
                 TEST(test_what_the_other_end_refuses_is_told),
                 TEST(test_a_reason_from_a_later_version_ends_a_session_like_any),
                 TEST(test_bytes_and_frames_are_counted),
