@@ -111,7 +111,7 @@ int registrar_leave(Node *node);
 
 /* One member that we have no link to: so one that died together with all its neighbours is noticed, too. */
 int suspicion_probe(Node *node, usec_t now_usec);
-/* A link ended without CLOSE: strike one. */
+/* A link ended without CLOSE: its other end is called. */
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec);
 /* A link used up its strikes, or nobody listens any more where the member answered before. */
 int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,

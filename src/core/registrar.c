@@ -13,6 +13,7 @@
 #include "core/peer-node-internal.h"
 
 #define ANSWER_USEC (5 * USEC_PER_SEC)
+#define RENEW_MIN_USEC (1 * USEC_PER_SEC)        /* however short the lease that a seed gives */
 #define REFRESH_USEC (10 * USEC_PER_MINUTE)
 #define REFRESH_EARLY_MIN_USEC (1 * USEC_PER_SEC)
 #define REFRESH_EARLY_MAX_USEC (60 * USEC_PER_SEC)
@@ -184,7 +185,7 @@ int registrar_on_seed_timer(Node *node, SeedSlot *slot, usec_t now_usec) {
 
 static void registrar_schedule_renewal(Node *node, SeedSlot *slot, uint32_t lease_msec, usec_t now_usec) {
         /* A seed with a shorter lease than ours still hears of us three times in it. */
-        usec_t renew_usec = MIN(node->settings.params.renew_usec, (usec_t) lease_msec * USEC_PER_MSEC / 3);
+        usec_t renew_usec = CLAMP((usec_t) lease_msec * USEC_PER_MSEC / 3, RENEW_MIN_USEC, node->settings.params.renew_usec);
 
         timer_set(&node->timers, &slot->timer,
                   usec_add(now_usec, renew_usec - random_below(&node->random, renew_usec / 10 + 1)));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A peer that we were linked to does not answer. When its connection broke without CLOSE that is strike one, and the
- * other strikes are short calls to its address: whoever answers there with its id clears it, a refusal settles it at
- * once. Then it is accused: suspect here, and reported to the seeds that we are registered with, who decide
+ * A peer that we were linked to does not answer. When its connection broke without CLOSE it is called at its address,
+ * as often as there are strikes: whoever answers there with its id clears it, a refusal settles it at once. Then it is
+ * accused: suspect here, and reported to the seeds that we are registered with, who decide
  * (PROTOCOL.md, section 6.4).
  *
  * One that we had no link to, and that does not answer when it is asked or dialled, may have left in order without
