@@ -539,6 +539,37 @@ class EveryVerb(SharedNetworkTest):
                         if layout == "--json=short":
                             self.assertEqual(result.stdout.count("\n"), 1)
 
+    def test_json_of_what_goes_on_is_one_value_a_line(self):
+        first, second = self.net.peers
+        subscriber = self.net.ctl_start("--json=short", "-i", first, "subscribe", "--count=2", "/lines")
+        monitor = self.net.ctl_start("--json=short", "-i", first, "monitor", "--timeout=60")
+        self.net.wait_for(lambda: self.net.json("-i", first, "statistics")["statistics"]["Subscriptions"] == 1, "a subscription")
+        for payload, stdin in (("text", ""), ("-", "\x00\x01")):
+            self.net.ctl("-i", second, "publish", "/lines", payload, stdin=stdin)
+        self.assertEqual(subscriber.wait(timeout=30), 0)
+        lines = [json.loads(line) for line in subscriber.stdout]
+        self.assertEqual([line["topic"] for line in lines], ["/lines"] * 2)
+        self.assertEqual((lines[0]["payload"], lines[1]["payloadBase64"]), ("text", "AAE="))
+
+        with Attended(model.Session.dial(self.net.node(name="shown"), "127.0.0.1", port_of(first))) as session:
+            session.session.send("NEIGHBOR", priority=model.HIGH, links=0)
+            self.net.wait_for(lambda: session.bodies("ACCEPT"), "a link")
+        self.net.wait_log(first, r"shown left\.")
+        monitor.send_signal(signal.SIGINT)
+        self.assertEqual(monitor.wait(timeout=30), 0)
+        seen = [json.loads(line) for line in monitor.stdout]
+        self.assertEqual([line["event"] for line in seen if line["what"] == "shown"], ["joined", "linked", "unlinked", "left"])
+
+    def test_json_of_a_checked_configuration_says_what_is_wrong(self):
+        etc = "--config-dir=" + self.net.path("etc")
+        self.assertEqual(self.net.json("config", "check", etc), {"valid": True, "errors": [], "warnings": []})
+        self.net.write_config("p2pnet.conf.d/wrong.conf", "members = { max = -1; };\ncolour = 1;\n")
+        self.addCleanup(os.remove, self.net.path("etc", "p2pnet.conf.d", "wrong.conf"))
+        facts = self.net.json("config", "check", etc, status=1)
+        self.assertFalse(facts["valid"])
+        self.assertIn("wrong.conf:1: members.max: found -1", facts["errors"][0])
+        self.assertIn("wrong.conf:2: colour: unknown setting", facts["warnings"][0])
+
     def test_what_is_printed_for_people_is_never_empty(self):
         for verb in (["status"], ["peers"], ["show"], ["seeds"], ["statistics"], ["is-online"], ["log-level"], ["version"], ["help"]):
             for instance in (self.net.peers[0], self.net.seeds[0]):

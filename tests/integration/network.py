@@ -125,25 +125,30 @@ class Network:
             self.start_bus()
 
     def close(self):
-        """Stops everything, by process id."""
-        processes = list(self.processes.values()) + ([self.bus] if self.bus else [])
-        for process in processes:
+        """Stops everything, by process id. A daemon that ends with anything but success has a fault."""
+        processes = {**self.processes, **({"the bus": self.bus} if self.bus else {})}
+        for process in processes.values():
             if process.poll() is None:
                 process.terminate()
                 process.send_signal(signal.SIGCONT)
-        for process in processes:
+
+        faults = []
+        for name, process in processes.items():
             try:
                 process.wait(timeout=15)
             except subprocess.TimeoutExpired:
+                faults.append(f"{name} did not stop")
                 process.kill()
                 process.wait()
-        for process in self.processes.values():
-            if process.returncode not in (0, -signal.SIGKILL, -signal.SIGTERM):
-                print(f"{process.args} ended with {process.returncode}")
+            # One that is asked to stop before it listens to that ends by the signal.
+            if re.fullmatch(r"(seed|peer)@\d+", name) and process.returncode not in (0, -signal.SIGKILL, -signal.SIGTERM):
+                faults.append(f"{name} ended with {process.returncode}:\n{self.log(name)}")
             for stream in (process.stdout, process.stderr):
                 if stream:
                     stream.close()
         shutil.rmtree(self.directory)
+        if faults:
+            raise AssertionError("\n".join(faults))
 
     # Files.
 
