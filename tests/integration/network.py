@@ -6,6 +6,7 @@ Network is one such network; NetworkTest has one for each test, SharedNetworkTes
 Environment: P2PCTL, P2P_SEEDD, P2P_PEERD, the programs.
 """
 
+import atexit
 import json
 import os
 import random
@@ -42,6 +43,16 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 """
 
 reservations = []       # one socket for each port that this process was given, until it ends
+open_networks = []
+
+# A test that is ended from outside, as one that takes too long is, leaves nothing behind either.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@atexit.register
+def close_networks():
+    while open_networks:
+        open_networks[-1].close()
 
 
 def free_ports(n):
@@ -114,6 +125,7 @@ class Network:
 
     def open(self, bus=True):
         self.directory = tempfile.mkdtemp(prefix="p2pnet-")
+        open_networks.append(self)
         self.processes = {}
         self.logs = []
         self.bus = None
@@ -126,6 +138,7 @@ class Network:
 
     def close(self):
         """Stops everything, by process id. A daemon that ends with anything but success has a fault."""
+        open_networks[:] = [network for network in open_networks if network is not self]
         processes = {**self.processes, **({"the bus": self.bus} if self.bus else {})}
         for process in processes.values():
             if process.poll() is None:
