@@ -268,26 +268,40 @@ class Run:
                                     '--no-pager', f'--root={root}', unit])
 
         def stage_system(self):
-                """the installed product on a booted host"""
+                """the installed packages on booted hosts"""
                 if os.geteuid() != 0:
                         self.skip('system tests', 'booting a host needs root')
                         return
-                root = self.install()
-                if not root:
+                debs = self.package()
+                if not debs:
                         return
+                for script in sorted((TOP / 'tests' / 'system').glob('test-*.py')):
+                        self.booted(script, debs)
 
-                result = self.command([sys.executable, '-B', TOP / 'tests' / 'system' / 'test-host.py', root, TOP])
+        def booted(self, script, debs):
+                """One script of checks on booted hosts. It ends in order when we are killed."""
+                began = time.monotonic()
+                result = self.command(['setpriv', '--pdeathsig', 'TERM', sys.executable, '-B', script, debs, TOP])
                 passed, failed, skips = count_output(result.stdout)
                 self.tally.add(passed=passed, failed=failed)
                 for reason in skips:
-                        self.skip('system tests', reason)
+                        self.skip(script.name, reason)
                 for name, report in re.findall(r'^not ok \d+ - (.*)\n((?:#.*\n)*)', result.stdout, re.M):
-                        say(f'  FAILED system: {name}')
-                        show('tests/system/test-host.py', re.sub('^# ?', '', report, flags=re.M))
+                        say(f'  FAILED {script.stem}: {name}')
+                        show(script.name, re.sub('^# ?', '', report, flags=re.M))
 
                 planned = re.search(r'^1\.\.(\d+)', result.stdout, re.M)
                 if result.returncode != 0 or not planned or int(planned[1]) != passed + failed + len(skips):
-                        self.fail('the system tests did not come to their end', result.stdout)
+                        self.fail(f'{script.name} did not come to its end', result.stdout)
+                say(f'  {script.stem}: {passed} of {passed + failed} in {time.monotonic() - began:.0f} s')
+
+        def package(self):
+                """Our Debian packages. Return: the directory they are in, None without them."""
+                if not (TOP / 'tools' / 'build-deb').exists():
+                        return self.install()
+                debs = TOP / 'build-deb' / 'debs'
+                shutil.rmtree(debs, ignore_errors=True)
+                return debs if self.check('tools/build-deb', [TOP / 'tools' / 'build-deb', debs]) else None
 
         def install(self):
                 """The product of the gcc build as it is installed. Return: the root it is below, None without it."""

@@ -3,12 +3,14 @@
 
 import json
 import re
+import shutil
 import time
 
 from rig import wait_until
 
 NODE = '/org/p2pnet/Node1'
 CONF = '/etc/p2pnet'
+SHIPPED = '/usr/share/p2pnet-as-shipped'        # what CONF was right after the installation
 SETTLED_SECONDS = 10            # within which the network is expected to notice and agree
 
 
@@ -25,6 +27,15 @@ def eventually(condition, what, found=None, seconds=SETTLED_SECONDS):
                 raise AssertionError(f'not within {seconds} s: {what}' + (f'; found {found()}' if found else ''))
 
 
+def keep_shipped(root):
+        """Puts the configuration of a fresh image aside, for Product.clean()."""
+        source, target = root / CONF[1:], root / SHIPPED[1:]
+        if source.exists():
+                shutil.copytree(source, target)
+        else:
+                target.mkdir(parents=True)
+
+
 class Product:
         """What the checks do with the host, in the product's words."""
 
@@ -39,9 +50,14 @@ class Product:
                 host.run('sh', '-c', 'systemctl stop "p2p-*@*"; systemctl disable --quiet "p2p-peerd@" "p2p-seedd@"; '
                          'systemctl reset-failed; systemctl start dbus.socket; rm -rf /var/lib/p2pnet/* /run/p2pnet '
                          '/etc/systemd/system/p2p-* /etc/systemd/system/p2pnet.target.wants/*; '
-                         'rm -rf /etc/p2pnet; cp -r /usr/share/p2pnet-as-shipped /etc/p2pnet; systemctl daemon-reload',
+                         f'rm -rf {CONF}; cp -r {SHIPPED} {CONF}; systemctl daemon-reload',
                          check=False)
                 self.since = host.run('date', '+%F %T.%N').stdout.strip()
+
+        def report(self):
+                """For whoever looks into a check that failed."""
+                return 'The journal meanwhile:\n' + self.host.journal(
+                        '--output=short-precise', '--since', self.since, '--unit', 'p2p-*', '--lines', '40')
 
         # Units
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Booted hosts for tests: real systemd as PID 1 in containers, on a machine whose own PID 1 may be anything.
 
-A Rig has an image (Debian and the product), a bridge and Hosts on it. It needs root and the [test] packages of
-tools/packages. Everything it makes carries its id, in cgroups and network namespaces, and Rig.sweep() removes all of that,
-also what a killed run has left. Its files lie in a directory of the caller's, best on a tmpfs.
+A Rig has an image (Debian and the product), a bridge and Hosts on it, and makes faults: hosts that are cut off, apart,
+lossy, frozen, without power. It needs root and the [test] packages of tools/packages. Everything it makes carries its id,
+in cgroups and network namespaces, and Rig.sweep() removes all of that, also what a killed run has left. Its files lie on a
+tmpfs that only the caller's mount namespace has; see tap.py.
 
 Why it is done this way:
 
@@ -14,6 +15,9 @@ Why it is done this way:
 - CAP_NET_ADMIN and the system call bpf are there for IPAddressDeny=, which else silently does nothing.
 - nspawn leaves its propagation directory behind in /run/systemd/nspawn; a tmpfs over it, in a mount namespace of its own,
   takes that along when it ends.
+- A power cut is silence: the link goes down first, or the kernel of the namespace would send FIN for whatever is killed; and
+  the namespace goes before the host comes back, or it would send them then.
+- IPv6 addresses are there at once (nodad), so that a daemon that starts at boot can have them.
 """
 
 import fcntl
@@ -34,6 +38,14 @@ BOOT_SECONDS = 60
 
 class RigError(Exception):
         pass
+
+
+def address(number):
+        return f'10.77.0.{number}'
+
+
+def address6(number):
+        return f'fd77::{number}'
 
 
 def run(*args, check=True, timeout=600, within=(), **kwargs):
@@ -67,19 +79,19 @@ def cgroup_trees():
 
 class Rig:
         def __init__(self, directory, identifier='p2prig'):
-                self.lock = open(f'/run/{identifier}.lock', 'w')        # waits for another run with this id to end
-                fcntl.flock(self.lock, fcntl.LOCK_EX)
+                """@directory: where its files may lie."""
                 self.directory = Path(directory)
                 self.id = identifier
                 self.root = self.directory / 'root'
                 self.cgroups = [tree / identifier for tree in cgroup_trees()]
+                self.filters = []
 
         # Image ------------------------------------------------------------------------------------------------------
 
-        def base(self):
+        def base(self, packages):
                 """The tar file of a minimal Debian, made when it is not in the cache."""
                 cache = Path(os.environ.get('RIG_CACHE', '/var/cache/p2pnet-rig'))
-                key = hashlib.sha256('\n'.join((SUITE, str(BASE_VERSION)) + PACKAGES).encode()).hexdigest()[:12]
+                key = hashlib.sha256('\n'.join((SUITE, str(BASE_VERSION), *packages)).encode()).hexdigest()[:12]
                 tar = cache / f'base-{key}.tar'
                 if tar.exists():
                         return tar
@@ -87,7 +99,7 @@ class Rig:
                 cache.mkdir(parents=True, exist_ok=True)
                 draft = cache / f'{tar.name}.{os.getpid()}'
                 try:
-                        run('mmdebstrap', '--quiet', '--format=tar', '--variant=minbase', f'--include={",".join(PACKAGES)}',
+                        run('mmdebstrap', '--quiet', '--format=tar', '--variant=minbase', f'--include={",".join(packages)}',
                             '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
                             '--dpkgopt=path-exclude=/usr/share/doc/*',
                             '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"; : > "$1/etc/machine-id"',
@@ -97,33 +109,95 @@ class Rig:
                         draft.unlink(missing_ok=True)
                 return tar
 
-        def make_image(self, product, sysusers=''):
-                """Debian, the tree that "meson install" made, and further users, as a line for systemd-sysusers each."""
+        def make_image(self, debs=(), product=None, sysusers='', packages=PACKAGES):
+                """Debian, our packages, or else the tree that "meson install" made, and further users, as a line for
+                systemd-sysusers each."""
                 shutil.rmtree(self.root, ignore_errors=True)
                 self.root.mkdir(parents=True)
-                run('tar', '-C', self.root, '-xf', self.base())
-                run('cp', '-r', '--no-target-directory', '--preserve=mode,links', '--no-dereference', product, self.root)
+                run('tar', '-C', self.root, '-xf', self.base(packages))
+                if product:
+                        run('cp', '-r', '--no-target-directory', '--preserve=mode,links', '--no-dereference', product, self.root)
+                if debs:
+                        self.install(*debs)
                 (self.root / 'usr/lib/sysusers.d/zz-test.conf').write_text(sysusers)
                 run('systemd-sysusers', f'--root={self.root}')
                 run('journalctl', f'--root={self.root}', '--update-catalog')
+
+        def install(self, *debs):
+                """dpkg -i into the image, with nothing of this machine in its reach."""
+                stock = self.root / 'debs'
+                stock.mkdir()
+                try:
+                        for deb in debs:
+                                shutil.copy(deb, stock)
+                        run('unshare', '--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child',
+                            f'--root={self.root}', '--mount-proc', '--wd=/', 'env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+                            'LC_ALL=C.UTF-8', 'DEBIAN_FRONTEND=noninteractive',
+                            'dpkg', '--install', *(f'/debs/{Path(deb).name}' for deb in debs))
+                finally:
+                        shutil.rmtree(stock)
 
         # Network ----------------------------------------------------------------------------------------------------
 
         def make_network(self):
                 """A bridge in a namespace of its own, with no way out."""
                 run('ip', 'netns', 'add', self.id)
-                run('ip', '-n', self.id, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0')
-                run('ip', '-n', self.id, 'link', 'set', 'br0', 'up')
+                self.ip('link', 'add', 'br0', 'type', 'bridge', 'stp_state', 0, 'forward_delay', 0, 'mcast_snooping', 0)
+                self.ip('link', 'set', 'br0', 'up')
 
-        def plug(self, name, address):
-                """The namespace of one host, with eth0 on the bridge."""
+        def ip(self, *args, name=None, **kwargs):
+                """ip in the namespace of the host with that name, or in that of the bridge."""
+                return run('ip', '-n', f'{self.id}-{name}' if name else self.id, *args, **kwargs)
+
+        def plug(self, name, number):
+                """The namespace of one host, with eth0 on the bridge: 10.77.0.NUMBER and fd77::NUMBER."""
                 netns = f'{self.id}-{name}'
                 run('ip', 'netns', 'add', netns)
-                run('ip', '-n', self.id, 'link', 'add', f'v-{name}', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns)
-                run('ip', '-n', self.id, 'link', 'set', f'v-{name}', 'master', 'br0', 'up')
-                run('ip', '-n', netns, 'link', 'set', 'lo', 'up')
-                run('ip', '-n', netns, 'address', 'add', f'{address}/24', 'dev', 'eth0')
-                run('ip', '-n', netns, 'link', 'set', 'eth0', 'up')
+                self.ip('link', 'add', f'v-{name}', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns)
+                self.ip('link', 'set', f'v-{name}', 'master', 'br0', 'up')
+                self.ip('link', 'set', 'lo', 'up', name=name)
+                self.ip('address', 'add', f'{address(number)}/24', 'dev', 'eth0', name=name)
+                self.ip('address', 'add', f'{address6(number)}/64', 'dev', 'eth0', 'nodad', name=name)
+                self.ip('link', 'set', 'eth0', 'up', name=name)
+
+        def unplug(self, name):
+                """The namespace of one host goes, with whatever its kernel still wanted to send."""
+                self.ip('link', 'del', f'v-{name}', check=False)
+                run('ip', 'netns', 'del', f'{self.id}-{name}', check=False)
+
+        # Faults of the network; all hold until unfilter() -------------------------------------------------------------
+
+        def split(self, a, b):
+                """Two hosts cannot reach each other; both reach all others."""
+                self.filter(f'iifname "v-{a.name}" oifname "v-{b.name}" drop', f'iifname "v-{b.name}" oifname "v-{a.name}" drop')
+
+        def loss(self, host, percent):
+                """So many of the packets to that host are lost."""
+                self.filter(f'oifname "v-{host.name}" numgen random mod 100 < {percent} drop')
+
+        def filter(self, *rules):
+                """Rules for what the bridge forwards, besides those that hold."""
+                self.filters += rules
+                self.load_filters()
+
+        def unfilter(self):
+                self.filters = []
+                self.load_filters()
+
+        def load_filters(self):
+                rules = '\n'.join(self.filters)
+                run('nsenter', f'--net=/run/netns/{self.id}', 'nft', '--file', '-',
+                    input=f'flush ruleset\ntable bridge faults {{\nchain forwarded {{\n'
+                          f'type filter hook forward priority 0; policy accept;\n{rules}\n}}\n}}\n')
+
+        # Hosts ------------------------------------------------------------------------------------------------------
+
+        def start_all(self, hosts):
+                """Boots them side by side."""
+                for host in hosts:
+                        host.launch()
+                for host in hosts:
+                        host.wait_booted()
 
         # The end ----------------------------------------------------------------------------------------------------
 
@@ -132,7 +206,7 @@ class Rig:
                 kill = self.cgroups[0] / 'cgroup.kill'
                 if kill.exists():
                         kill.write_text('1')
-                        wait_until(lambda: 'populated 0' in (self.cgroups[0] / 'cgroup.events').read_text(), 5)
+                        wait_until(lambda: 'populated 0' in (self.cgroups[0] / 'cgroup.events').read_text(), 20)
                 for cgroup in self.cgroups:
                         remove_cgroup(cgroup)
                 for line in run('ip', 'netns', 'list').stdout.splitlines():
@@ -151,19 +225,27 @@ def remove_cgroup(cgroup):
 
 
 class Host:
-        def __init__(self, rig, name, address, keep=()):
+        def __init__(self, rig, name, number, keep=()):
                 """@keep: directories that outlive a reboot."""
                 self.rig = rig
                 self.name = name
+                self.number = number
+                self.address = address(number)
+                self.address6 = address6(number)
                 self.directory = rig.directory / name
                 self.keep = ('/var/log/journal',) + tuple(keep)
                 self.nspawn = None
                 self.leader = None
-                rig.plug(name, address)
+                rig.plug(name, number)
 
         # Life -------------------------------------------------------------------------------------------------------
 
         def start(self):
+                self.launch()
+                self.wait_booted()
+
+        def launch(self):
+                """Starts the boot. In the thread that lives longest: the host ends with the thread that started it."""
                 binds = []
                 for path in self.keep:
                         kept = self.directory / path.strip('/').replace('/', '-')
@@ -190,7 +272,6 @@ class Host:
                                  '--capability=CAP_NET_ADMIN', '--system-call-filter=bpf', '--resolv-conf=off',
                                  '--timezone=off', '--link-journal=no', '--console=read-only', *binds],
                                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
-                self.wait_booted()
 
         def find_leader(self):
                 """PID 1 of the host: the child of nspawn that has become systemd."""
@@ -235,6 +316,32 @@ class Host:
 
         def reboot(self):
                 self.stop()
+                self.start()
+
+        # Faults -----------------------------------------------------------------------------------------------------
+
+        def cut(self):
+                """The cable is out: the host sees it, and nobody reaches it."""
+                self.rig.ip('link', 'set', f'v-{self.name}', 'down')
+
+        def heal(self):
+                self.rig.ip('link', 'set', f'v-{self.name}', 'up')
+
+        def freeze(self, frozen=True):
+                """Nothing of the host runs; its kernel still takes connections and acknowledges what comes."""
+                group = self.rig.cgroups[0] / self.name / 'payload'
+                (group / 'cgroup.freeze').write_text(str(int(frozen)))
+                if not wait_until(lambda: f'frozen {int(frozen)}' in (group / 'cgroup.events').read_text(), 20):
+                        raise RigError(f'{self.name} is not {"frozen" if frozen else "thawed"}')
+
+        def power_cut(self):
+                """From one moment to the next nothing comes from it any more, not even a FIN. plug_again() boots it."""
+                self.cut()
+                self.end(signal.SIGKILL)
+                self.rig.unplug(self.name)
+
+        def plug_again(self):
+                self.rig.plug(self.name, self.number)
                 self.start()
 
         # Inside -----------------------------------------------------------------------------------------------------

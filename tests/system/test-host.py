@@ -2,32 +2,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The installed product on one booted host: units, D-Bus, journal, configuration, restarts, users. Speaks TAP.
 
-usage: test-host.py ROOT SOURCE [WORD...]
+usage: test-host.py DEBDIR SOURCE [WORD...]
 
-ROOT is what "meson install" made with DESTDIR=ROOT, SOURCE the top of the source tree; with words only the checks whose
-names have one of them are run. Needs root.
-
-Each check begins on a clean host and is a function below, named by the first line of its text. A failed assertion is a
-failed check, shown with what the units wrote to the journal meanwhile.
+DEBDIR holds our .deb, SOURCE is the top of the source tree; with words only the checks whose names have one of them are
+run. Needs root. Each check begins on a clean host.
 """
 
-import contextlib
 import json
-import os
 import re
 import select
-import shutil
-import signal
 import subprocess
-import sys
-import tempfile
 import time
-import traceback
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
+import tap
 from product import CONF, NODE, Product, eventually, peer, seed
-from rig import Host, Rig, RigError, run
+from rig import Host
 
 PEERD = '/usr/lib/p2pnet/p2p-peerd'
 EX_USAGE, EX_UNAVAILABLE, EX_CONFIG = 64, 69, 78
@@ -36,11 +26,7 @@ EX_USAGE, EX_UNAVAILABLE, EX_CONFIG = 64, 69, 78
 USERS = 'u alice - - /home/alice /bin/sh\nu carol - -\nm carol p2pnet-ctl\n'
 
 CHECKS = []
-
-
-def check(function):
-        CHECKS.append(function)
-        return function
+check = tap.collector(CHECKS)
 
 
 # Installed ----------------------------------------------------------------------------------------------------------
@@ -578,70 +564,14 @@ def other_bus(p):
                 switch('disable')
 
 
-# The end ------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
-def run_checks(product, words):
-        chosen = [f for f in CHECKS if not words or any(word in f.__name__ or word in f.__doc__ for word in words)]
-        print(f'1..{len(chosen)}', flush=True)
-        for number, function in enumerate(chosen, 1):
-                began = time.monotonic()
-                error = None
-                try:
-                        product.clean()
-                        function(product)
-                except (AssertionError, RigError, subprocess.TimeoutExpired, KeyError, ValueError) as caught:
-                        error = caught
-                verdict = 'not ok' if error else 'ok'
-                print(f'{verdict} {number} - {function.__doc__} ({time.monotonic() - began:.1f} s)', flush=True)
-                if error:
-                        explain(product, function, error)
-
-
-def explain(product, function, error):
-        frames = traceback.extract_tb(error.__traceback__)
-        here = next((frame for frame in frames if frame.name == function.__name__), frames[-1])
-        text = f'{function.__name__}, line {here.lineno}: {here.line}\n{type(error).__name__}: {error}'
-        with contextlib.suppress(RigError, subprocess.TimeoutExpired):
-                text += '\nThe journal meanwhile:\n' + product.host.journal(
-                        '--output=short-precise', '--since', product.since, '--unit', 'p2p-*', '--lines', '40')
-        print('# ' + text.rstrip().replace('\n', '\n# '), flush=True)
-
-
-def main():
-        if len(sys.argv) < 3:
-                sys.exit(__doc__)
-        if os.geteuid() != 0:
-                print('1..0 # SKIP booting a host needs root')
-                return
-
-        # A mount namespace of our own: whatever happens to us, nothing stays mounted.
-        if os.environ.get('P2PNET_RIG_NAMESPACE') != 'own':
-                os.environ['P2PNET_RIG_NAMESPACE'] = 'own'
-                os.execvp('unshare', ['unshare', '--mount', '--propagation', 'slave', sys.executable, '-B', *sys.argv])
-
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))
-        product_root, source = Path(sys.argv[1]), Path(sys.argv[2])
-        directory = tempfile.mkdtemp(prefix='p2pnet-rig-')
-        run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'p2pnet-rig', directory)
-        rig = Rig(directory)
-        try:
-                rig.sweep()
-                rig.make_image(product_root, sysusers=USERS)
-                shipped = rig.root / 'usr/share/p2pnet-as-shipped'
-                if (rig.root / 'etc/p2pnet').exists():
-                        shutil.copytree(rig.root / 'etc/p2pnet', shipped)
-                else:
-                        shipped.mkdir()
-                rig.make_network()
-                host = Host(rig, 'h1', '10.77.0.1', keep=('/var/lib/p2pnet', '/etc/systemd/system/p2pnet.target.wants'))
-                host.start()
-                run_checks(Product(host, source), sys.argv[3:])
-                host.stop()
-        finally:
-                rig.sweep()
-                run('umount', '--lazy', directory)
-                os.rmdir(directory)
+def session(rig, source, words):
+        host = Host(rig, 'h1', 1, keep=('/var/lib/p2pnet', '/etc/systemd/system/p2pnet.target.wants'))
+        host.start()
+        tap.run_checks([(Product(host, source), CHECKS)], words)
+        host.stop()
 
 
 if __name__ == '__main__':
-        main()
+        tap.main(__doc__, 'p2prig-host', session, sysusers=USERS)
