@@ -31,8 +31,9 @@ from pathlib import Path
 
 SUITE = 'bookworm'
 PACKAGES = ('dbus', 'dbus-broker', 'dbus-user-session', 'iproute2', 'libconfig9', 'libjansson4', 'libnss-systemd',
-            'libpam-systemd', 'libsmartcols1', 'procps', 'systemd', 'systemd-sysv')
-BASE_VERSION = 1                # of how the base image is made, for the name of its cached file
+            'libpam-systemd', 'libsmartcols1', 'openssh-client', 'openssh-server', 'procps', 'systemd', 'systemd-container',
+            'systemd-sysv')
+BASE_VERSION = 2                # of how the base image is made, for the name of its cached file
 BOOT_SECONDS = 60
 
 
@@ -102,6 +103,7 @@ class Rig:
                         run('mmdebstrap', '--quiet', '--format=tar', '--variant=minbase', f'--include={",".join(packages)}',
                             '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
                             '--dpkgopt=path-exclude=/usr/share/doc/*',
+                            '--customize-hook=chroot "$1" systemctl --quiet disable ssh.service',    # a test that needs it starts it
                             '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"; : > "$1/etc/machine-id"',
                             SUITE, draft)
                         draft.rename(tar)
