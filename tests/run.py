@@ -296,12 +296,15 @@ class Run:
                 say(f'  {script.stem}: {passed} of {passed + failed} in {time.monotonic() - began:.0f} s')
 
         def package(self):
-                """Our Debian packages. Return: the directory they are in, None without them."""
-                if not (TOP / 'tools' / 'build-deb').exists():
-                        return self.install()
-                debs = TOP / 'build-deb' / 'debs'
-                shutil.rmtree(debs, ignore_errors=True)
-                return debs if self.check('tools/build-deb', [TOP / 'tools' / 'build-deb', debs]) else None
+                """Our Debian packages, once per run. Return: the directory they are in, None without them."""
+                debs = TOP / 'build-deb'
+                if 'deb' not in self.built:
+                        shutil.rmtree(debs, ignore_errors=True)
+                        self.built['deb'] = self.check('tools/build-deb', [TOP / 'tools' / 'build-deb', debs])
+                if not self.built['deb']:
+                        say('  not run: there are no packages to install.')
+                        return None
+                return debs
 
         def install(self):
                 """The product of the gcc build as it is installed. Return: the root it is below, None without it."""

@@ -111,19 +111,15 @@ class Rig:
                         draft.unlink(missing_ok=True)
                 return tar
 
-        def make_image(self, debs=(), product=None, sysusers='', packages=PACKAGES):
-                """Debian, our packages, or else the tree that "meson install" made, and further users, as a line for
-                systemd-sysusers each."""
+        def make_image(self, debs=(), sysusers='', packages=PACKAGES):
+                """Debian, packages of ours, and further users, as a line for systemd-sysusers each."""
                 shutil.rmtree(self.root, ignore_errors=True)
                 self.root.mkdir(parents=True)
                 run('tar', '-C', self.root, '-xf', self.base(packages))
-                if product:
-                        run('cp', '-r', '--no-target-directory', '--preserve=mode,links', '--no-dereference', product, self.root)
                 if debs:
                         self.install(*debs)
                 (self.root / 'usr/lib/sysusers.d/zz-test.conf').write_text(sysusers)
                 run('systemd-sysusers', f'--root={self.root}')
-                run('journalctl', f'--root={self.root}', '--update-catalog')
 
         def install(self, *debs):
                 """dpkg -i into the image, with nothing of this machine in its reach."""

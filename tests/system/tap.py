@@ -83,13 +83,12 @@ def main(doc, identifier, session, sysusers='', packages=PACKAGES, install=True)
                 signal.signal(number, lambda number, _: sys.exit(f'ended by {signal.Signals(number).name}'))
         with directory(identifier) as place:
                 rig = Rig(place, identifier)
-                rig.debs = sorted(Path(sys.argv[1]).glob('*.deb'))
+                rig.debs = sorted(Path(sys.argv[1]).glob('p2pnet_*.deb'))
                 try:
                         rig.sweep()
-                        if install:
-                                rig.make_image(rig.debs, None if rig.debs else sys.argv[1], sysusers, packages)
-                        else:
-                                rig.make_image(sysusers=sysusers, packages=packages)
+                        if install and not rig.debs:
+                                raise RigError(f'{sys.argv[1]}: no p2pnet_*.deb; tools/build-deb makes it')
+                        rig.make_image(rig.debs if install else (), sysusers, packages)
                         product.keep_shipped(rig.root)
                         rig.make_network()
                         session(rig, Path(sys.argv[2]), sys.argv[3:])
