@@ -50,14 +50,23 @@ static int check_instances_below(const ConfigPaths *paths, const char *directory
         return 0;
 }
 
-static int check_everything(const ConfigPaths *paths, ConfigDiagnostics *diagnostics) {
-        _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
+static int check_every_instance(const ConfigPaths *paths, ConfigDiagnostics *diagnostics) {
         int r;
 
         if ((r = check_instance(paths, NULL, diagnostics)) < 0 ||
             (r = check_instances_below(paths, paths->etc, diagnostics)) < 0 ||
-            (r = check_instances_below(paths, paths->run, diagnostics)) < 0 ||
-            (r = check_instances_below(paths, paths->vendor, diagnostics)) < 0)
+            (r = check_instances_below(paths, paths->run, diagnostics)) < 0)
+                return r;
+        return check_instances_below(paths, paths->vendor, diagnostics);
+}
+
+/* All that an instance reads when it starts; @instance is NULL for all instances. */
+static int check_everything(const ConfigPaths *paths, const char *instance, ConfigDiagnostics *diagnostics) {
+        _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
+        int r;
+
+        r = instance ? check_instance(paths, instance, diagnostics) : check_every_instance(paths, diagnostics);
+        if (r < 0)
                 return r;
 
         r = seeds_config_load(&seeds, paths, diagnostics);
@@ -111,8 +120,7 @@ int verb_config(Ctl *ctl, size_t n_arguments, char **arguments) {
         if (ctl->runtime_dir)
                 paths.run = ctl->runtime_dir;
 
-        r = n_arguments > 1 ? check_instance(&paths, arguments[1], &diagnostics) :
-                              check_everything(&paths, &diagnostics);
+        r = check_everything(&paths, n_arguments > 1 ? arguments[1] : NULL, &diagnostics);
         if (r >= 0) {
                 if (ctl->json != JSON_MODE_OFF)
                         r = print_json(ctl, &diagnostics);

@@ -127,6 +127,18 @@ class CommandLine(Bus):
                 (["config", "check", "peer@x"], "accepted is peer@PORT or seed@PORT")):
             self.assertIn(said, self.run_ctl(*arguments, status=2).stderr)
 
+    def test_config_check_of_one_instance_reads_all_that_it_would_read(self):
+        for file, text, said in (("p2pnet.conf", "links = { outgoing = 0; };", "p2pnet.conf:1: links.outgoing: found 0"),
+                                 ("seeds.conf", "seeds = 5;", "seeds.conf:1: seeds"),
+                                 ("peer@6001.conf.d/x.conf", "network = 1;", "peer@6001.conf.d/x.conf:1: network")):
+            etc = os.path.join(self.directory, "etc-" + os.path.basename(file))
+            os.makedirs(os.path.join(etc, os.path.dirname(file)))
+            with open(os.path.join(etc, file), "w", encoding="utf-8") as output:
+                output.write(text + "\n")
+            self.assertIn(said, self.run_ctl("--config-dir=" + etc, "config", "check", "peer@6001", status=1).stdout)
+            if "@" in file:
+                self.run_ctl("--config-dir=" + etc, "config", "check", "peer@6002")
+
     def test_a_host_cannot_be_an_option_of_ssh(self):
         for host in ("-oProxyCommand=touch x", "user@-oProxyCommand=x", "", "@host", "a b", "a;b", "a\nb"):
             self.assertIn("does not begin with a dash", self.run_ctl("-H", host, "peers", status=2).stderr)
