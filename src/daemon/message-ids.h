@@ -23,6 +23,8 @@
 #define MESSAGE_ID_BUS_LOST             "d427aa2fdb4243f1b9a6df6e62c409bb"      /* REASON */
 #define MESSAGE_ID_BUS_BACK             "c19b160ca558461db316ab141eb1b822"
 #define MESSAGE_ID_CLOCK_JUMP           "55a8df645a644b10837241c2a4bf9151"      /* REASON */
+/* Not said by a daemon but of one, by packaging/p2p-instances.in. */
+#define MESSAGE_ID_UPGRADE_HELD         "0f421031bb1b46a7bf77e6e366585a8d"      /* REASON */
 
 /* State on disk */
 #define MESSAGE_ID_IDENTITY_NEW         "dd2fae1cf2c94f1eb5ed315de8801321"      /* NODE_ID REASON */
