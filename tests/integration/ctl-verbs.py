@@ -3,6 +3,7 @@
 """Every verb of p2pctl against real daemons."""
 
 import os
+import re
 import select
 import signal
 import unittest
@@ -185,6 +186,14 @@ class Verbs(NetworkTest):
         waiting = self.ctl_start("wait-online", "--timeout=60")
         self.start_network(1, 1)
         self.assertEqual(waiting.wait(timeout=60), 0)
+
+    def test_a_seed_that_is_gone_and_not_needed(self):
+        self.start_network(3, 1)
+        peer = self.peers[0]
+        gone = next(entry["seed"] for entry in self.json("-i", peer, "seeds")["seeds"] if entry["state"] == "registered")
+        self.stop("seed@" + gone.rpartition(":")[2], signal.SIGKILL)
+        pattern = re.compile(rf"^{gone} +{gone} +unreachable +\S+ +no retry needed now: \S", re.M)
+        self.wait_for(lambda: pattern.search(self.ctl("-i", peer, "seeds").stdout), "its place is taken by another seed")
 
 
 class Spawn(NetworkTest):
