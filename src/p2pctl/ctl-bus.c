@@ -7,24 +7,12 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "bus/connect.h"
 #include "p2pctl/output.h"
 
 #define OTHERS_SHOWN_MAX 8U
 
 const char *instance_interface(const Instance *instance) {
         return instance->seed ? BUS_INTERFACE_SEED : BUS_INTERFACE_MANAGER;
-}
-
-const char *ctl_host_text(const Ctl *ctl) {
-        return ctl->host ?: ctl->machine ?: "this host";
-}
-
-static void ctl_disconnect(Ctl *ctl) {
-        ctl->bus = sd_bus_close_unref(ctl->bus);
-        free(ctl->instances);
-        ctl->instances = NULL;
-        ctl->n_instances = 0;
 }
 
 /* ---- instances ---- */
@@ -87,114 +75,20 @@ int ctl_find_instances(Ctl *ctl) {
         return 0;
 }
 
-/* ---- connecting ---- */
-
-/* Return: 0, -errno. */
-static int ctl_try_bus(Ctl *ctl, const char *choice) {
-        int r;
-
-        ctl_disconnect(ctl);
-        r = bus_open(choice, "p2pctl", &ctl->bus);
-        if (r >= 0)
-                r = ctl_find_instances(ctl);
-        if (r < 0)
-                ctl_disconnect(ctl);
-        return r;
-}
-
-static int ctl_connect_elsewhere(Ctl *ctl) {
-        int r;
-
-        r = ctl->host ? sd_bus_open_system_remote(&ctl->bus, ctl->host) :
-                        sd_bus_open_system_machine(&ctl->bus, ctl->machine);
-        if (r >= 0)
-                r = ctl_find_instances(ctl);
-        if (r >= 0)
-                return 0;
-
-        ctl_disconnect(ctl);
-        if (ctl->host)
-                return ctl_fail(EXIT_FAILED,
-                                "cannot talk to the system bus of %s through ssh: %s.\n"
-                                "Try: ssh %s systemd-stdio-bridge --version", ctl->host, strerror(-r), ctl->host);
-        return ctl_fail(r == -EACCES || r == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED,
-                        "cannot talk to the system bus of the container %s: %s.\n"
-                        "See what runs: machinectl list", ctl->machine, strerror(-r));
-}
-
-static int ctl_connect_chosen(Ctl *ctl, const char *choice) {
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        r = ctl_try_bus(ctl, choice);
-        if (r >= 0)
-                return 0;
-
-        text = output_text(choice);
-        if (!text)
-                return -ENOMEM;
-        if (r == -EINVAL)
-                return ctl_fail(EXIT_USAGE, "'%s' is not a bus: accepted is 'system', 'user', or an address such as "
-                                "unix:path=/run/dbus/system_bus_socket.", text);
-        if (streq(choice, "user") && r == -ENOENT)
-                return ctl_fail(EXIT_NOT_RUNNING, "this user has no bus: DBUS_SESSION_BUS_ADDRESS is not set.");
-        return ctl_fail(EXIT_NOT_RUNNING, "cannot connect to the bus at %s: %s.", text, strerror(-r));
-}
-
-int ctl_connect(Ctl *ctl) {
-        const char *choice = ctl->bus_choice ?: ctl->user ? "user" : secure_getenv("P2PNET_BUS");
-        int r;
-
-        if (ctl->bus)
-                return 0;
-        if (ctl->host || ctl->machine)
-                return ctl_connect_elsewhere(ctl);
-        if (!isempty(choice))
-                return ctl_connect_chosen(ctl, choice);
-
-        r = ctl_try_bus(ctl, "system");
-        if ((r < 0 || ctl->n_instances == 0) && bus_user_exists()) {
-                int r_user;
-
-                r_user = ctl_try_bus(ctl, "user");
-                if (r >= 0 && (r_user < 0 || ctl->n_instances == 0))
-                        r_user = ctl_try_bus(ctl, "system");
-                r = r_user;
-        }
-        if (r == -ENOMEM)
-                return r;
-        return 0;       /* no bus, no instances: ctl_select() says it */
-}
-
-int ctl_connect_manager(Ctl *ctl) {
-        int r;
-
-        if (ctl->bus_choice || ctl->user || ctl->host || ctl->machine) {
-                r = ctl_connect(ctl);
-                return r;
-        }
-
-        r = ctl_try_bus(ctl, "system");
-        if (r < 0)
-                return ctl_fail(EXIT_FAILED, "cannot connect to the system bus: %s.", strerror(-r));
-        return 0;
-}
-
 /* ---- choosing ---- */
 
 static int ctl_fail_not_running(const Ctl *ctl, const InstanceFilter *filter) {
         const char *what = !filter->seeds ? "peer" : !filter->peers ? "seed" : "peer or seed";
+        _cleanup_free_ char *how = ctl_start_command(ctl, filter);
 
+        if (!how)
+                return -ENOMEM;
         if (filter->port > 0)
-                return ctl_fail(EXIT_NOT_RUNNING,
-                                "%s is not running on %s.\n"
-                                "Start it with: systemctl start p2p-%sd@%u",
-                                ctl->instance, ctl_host_text(ctl), filter->peers ? "peer" : "seed", filter->port);
-        return ctl_fail(EXIT_NOT_RUNNING,
-                        "no %s is running on %s.\n"
-                        "Start one with: systemctl start%s%s",
-                        what, ctl_host_text(ctl),
-                        filter->seeds ? " p2p-seedd@5000" : "", filter->peers ? " p2p-peerd@6001" : "");
+                return ctl_fail(EXIT_NOT_RUNNING, "%s is not running on %s.\nStart it with: %s", ctl->instance,
+                                ctl_host_text(ctl), how);
+        if (!ctl->bus)
+                return ctl_fail_no_bus(ctl);
+        return ctl_fail(EXIT_NOT_RUNNING, "no %s is running on %s.\nStart one with: %s", what, ctl_host_text(ctl), how);
 }
 
 int ctl_select(Ctl *ctl, Target target, const Instance ***ret, size_t *ret_n) {

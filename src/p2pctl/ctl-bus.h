@@ -23,6 +23,16 @@ int ctl_connect_manager(Ctl *ctl);
 /* Looks again for the instances on the bus that is connected. */
 int ctl_find_instances(Ctl *ctl);
 
+/* Says that the connection has ended meanwhile, and why if that is known. Return: EXIT_FAILED. */
+int ctl_fail_lost(Ctl *ctl);
+
+/* Says that there is no bus at all to ask on, and what to do about it. Return: EXIT_NOT_RUNNING. */
+int ctl_fail_no_bus(const Ctl *ctl);
+
+/* What to type to start such an instance where the options lead: a command of systemd, or the programs themselves. The
+ * caller's; NULL when out of memory. */
+char *ctl_start_command(const Ctl *ctl, const InstanceFilter *filter);
+
 /**
  * ctl_select() - the instances that a verb is to be asked of
  * @ret:        borrowed from @ctl, of which they are a part: @ret_n of them, at least one

@@ -168,7 +168,7 @@ int verb_wait_online(Ctl *ctl, size_t n_arguments, char **arguments) {
         if (r != 0)
                 return r;
         if (!ctl->bus)
-                return ctl_fail(EXIT_NOT_RUNNING, "there is no bus to ask on %s.", ctl_host_text(ctl));
+                return ctl_fail_no_bus(ctl);
 
         r = sd_event_new(&waiter.event);
         if (r >= 0)
@@ -183,7 +183,7 @@ int verb_wait_online(Ctl *ctl, size_t n_arguments, char **arguments) {
         if (r == 0)
                 r = waiter_fail(&waiter, timeout_usec);
         else if (r < 0 && r != -ENOMEM)
-                r = ctl_fail(EXIT_FAILED, "lost the connection to the bus: %s.", strerror(-r));
+                r = ctl_fail_lost(ctl);
         else if (r > 0)
                 r = ctl->json != JSON_MODE_OFF ? json_print(ctl, json_pack("{s:b}", "online", 1)) : 0;
         free(waiter.last_state);

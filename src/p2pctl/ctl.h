@@ -13,6 +13,7 @@
 #include "base/macro.h"
 #include "base/usec.h"
 #include "bus/error.h"
+#include "p2pctl/bridge.h"
 #include "p2pctl/instance.h"
 
 typedef enum JsonMode {
@@ -47,6 +48,7 @@ typedef struct Ctl {
 
         /* Made by ctl_connect() */
         sd_bus *bus;
+        Bridge bridge;          /* the program that brings it, with -H and some -M */
         Instance *instances;
         size_t n_instances;
 } Ctl;

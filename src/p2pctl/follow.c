@@ -211,7 +211,7 @@ int follow_run(Follow *follow, usec_t timeout_usec) {
 
         r = sd_event_loop(follow->event);
         if (follow->disconnected)
-                return ctl_fail(EXIT_FAILED, "lost the connection to the bus.");
+                return ctl_fail_lost(follow->ctl);
         return r;
 }
 

@@ -9,6 +9,7 @@
 #include "p2pctl/ctl.h"
 #include "p2pctl/format.h"
 #include "p2pctl/output.h"
+#include "p2pctl/remote.h"
 #include "p2pctl/verb-table.h"
 
 enum {
@@ -83,18 +84,6 @@ static int parse_color(Ctl *ctl, const char *value) {
         return 0;
 }
 
-/* ssh would take a host that begins with a dash for an option of its own, and so run what a stranger chose. */
-static int parse_host(const char *option, const char *value, const char **ret) {
-        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@:/[]%+";
-        const char *host = strrchr(value, '@');
-
-        host = host ? host + 1 : value;
-        if (isempty(host) || value[0] == '-' || value[0] == '@' || host[0] == '-' || value[strspn(value, allowed)])
-                return fail_value(option, value, "a name or address, which does not begin with a dash");
-        *ret = value;
-        return 0;
-}
-
 static int parse_option(Ctl *ctl, int c, const char *value) {
         switch (c) {
         case 'a':
@@ -110,9 +99,15 @@ static int parse_option(Ctl *ctl, int c, const char *value) {
                 ctl->json = isatty(STDOUT_FILENO) ? JSON_MODE_PRETTY : JSON_MODE_SHORT;
                 return 0;
         case 'H':
-                return parse_host("-H", value, &ctl->host);
+                ctl->host = value;
+                if (remote_host_parse(value, &(RemoteHost) {}) < 0)
+                        return fail_value("-H", value, "[USER@]HOST[:PORT][/CONTAINER], an IPv6 address in brackets");
+                return 0;
         case 'M':
-                return parse_host("-M", value, &ctl->machine);
+                ctl->machine = value;
+                if (remote_machine_parse(value, &(RemoteMachine) {}) < 0)
+                        return fail_value("-M", value, "[USER@]CONTAINER, or .host for this host");
+                return 0;
         case 'i':
                 ctl->instance = value;
                 return 0;
@@ -184,8 +179,17 @@ static int parse_options(Ctl *ctl, int argc, char **argv, const char **ret_verb)
                 }
         }
 
-        if ((ctl->host ? 1 : 0) + (ctl->machine ? 1 : 0) + (ctl->user ? 1 : 0) + (ctl->bus_choice ? 1 : 0) > 1)
-                return ctl_fail(EXIT_USAGE, "only one of -H, -M, --user and --bus can be given.");
+        if (ctl->host && ctl->user) {
+                RemoteHost remote;
+
+                r = remote_host_parse(ctl->host, &remote);
+                return r < 0 ? r :
+                       ctl_fail(EXIT_USAGE, "-H reaches the services of the system only, --user does not go with it.\n"
+                                "Try: ssh %s%s%s%s p2pctl --user", remote.port[0] ? "-p " : "", remote.port,
+                                remote.port[0] ? " " : "", remote.destination);
+        }
+        if ((ctl->host ? 1 : 0) + (ctl->machine ? 1 : 0) + (ctl->bus_choice ? 1 : 0) > 1 || (ctl->user && ctl->bus_choice))
+                return ctl_fail(EXIT_USAGE, "of -H, -M and --bus only one can be given, and --user with none but -M.");
         return 0;
 }
 
@@ -228,6 +232,7 @@ int main(int argc, char **argv) {
                 r = -errno;
         page_end();
         sd_bus_flush_close_unref(ctl.bus);
+        (void) bridge_end(&ctl.bridge);
         free(ctl.instances);
 
         if (r < 0)

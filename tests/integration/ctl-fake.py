@@ -48,7 +48,7 @@ class Bus(unittest.TestCase):
 
     def environment(self, **changes):
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": self.directory, "P2PNET_BUS": self.address,
-                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""), **changes}
+                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""), "P2PNET_PRIVATE_DIR": "/programs", **changes}
 
     def fake(self, port=6001, *error):
         process = subprocess.Popen([FAKE_NODE, str(port), *error], stdout=subprocess.PIPE, text=True,
@@ -71,19 +71,26 @@ class Bus(unittest.TestCase):
         return result
 
 
+def start_command(*units):
+    """What to type to start these, on a machine with systemd and on one without."""
+    if os.path.isdir("/run/systemd/system"):
+        return "systemctl start " + " ".join(f"p2p-{role}d@{port}" for role, port in units)
+    return " & ".join(f"/programs/p2p-{role}d {port}" for role, port in units)
+
+
 class Nobody(Bus):
     def test_says_that_nothing_runs_and_how_to_start_it(self):
         for arguments in ([], ["status"], ["peers"], ["seeds"], ["statistics"], ["show"], ["is-online"], ["monitor"]):
             result = self.run_ctl(*arguments, status=3)
             self.assertEqual(result.stdout, "")
             self.assertEqual(result.stderr, "p2pctl: no peer or seed is running on this host.\n"
-                                            "Start one with: systemctl start p2p-seedd@5000 p2p-peerd@6001\n")
+                                            f"Start one with: {start_command(('seed', 5000), ('peer', 6001))}\n")
 
     def test_what_needs_a_peer_asks_for_a_peer(self):
         result = self.run_ctl("publish", "/x", "y", status=3)
         self.assertEqual(result.stderr, "p2pctl: no peer is running on this host.\n"
-                                        "Start one with: systemctl start p2p-peerd@6001\n")
-        self.assertIn("Start it with: systemctl start p2p-peerd@6009",
+                                        f"Start one with: {start_command(('peer', 6001))}\n")
+        self.assertIn("Start it with: " + start_command(("peer", 6009)),
                       self.run_ctl("-i", "peer@6009", "peers", status=3).stderr)
         self.assertIn("seed@5000 is a seed", self.run_ctl("-i", "seed@5000", "publish", "/x", status=2).stderr)
 
@@ -96,7 +103,27 @@ class Nobody(Bus):
         self.assertEqual(result.stderr, "p2pctl: cannot connect to the bus at unix:path=/nonexistent/bus: "
                                         "No such file or directory.\n")
         self.run_ctl("--bus=nonsense", "peers", status=2)
-        self.run_ctl("--user", "peers", status=3)
+        self.assertIn("cannot connect to the system bus: No such file or directory.\n",
+                      self.run_ctl("-M", "@.host", "peers", status=3, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent").stderr)
+        self.assertIn("there is no bus on this host to ask on",
+                      self.run_ctl("peers", status=3, P2PNET_BUS="", DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent").stderr)
+
+    def test_a_user_without_a_bus_hears_why_and_what_to_do(self):
+        result = self.run_ctl("--user", "peers", status=3)
+        self.assertIn("neither XDG_RUNTIME_DIR nor DBUS_SESSION_BUS_ADDRESS is set, as after su and sudo.\n", result.stderr)
+        self.assertRegex(result.stderr, r"\n(Try: export XDG_RUNTIME_DIR=/run/user/\d+|For a shell that has one: \S+ bash)\n")
+
+        result = self.run_ctl("--user", "peers", status=3, XDG_RUNTIME_DIR=self.directory + "/none")
+        self.assertIn(f"there is no {self.directory}/none/bus, and DBUS_SESSION_BUS_ADDRESS is not set.\n", result.stderr)
+        self.assertRegex(result.stderr, r"enable-linger \w+\n|dbus-run-session bash\n")
+
+        for address, why in ("unix:path=/nonexistent/bus", "No such file or directory"), ("nonsense:", "Connection refused"):
+            result = self.run_ctl("--user", "peers", status=3, DBUS_SESSION_BUS_ADDRESS=address)
+            self.assertIn(f"nobody answers on the bus of this user, {address}: {why}.\n"
+                          "DBUS_SESSION_BUS_ADDRESS says that it is there", result.stderr)
+
+        self.fake()
+        self.assertIn("as seen by peer@6001", self.run_ctl("--user", "peers", DBUS_SESSION_BUS_ADDRESS=self.address).stdout)
 
 
 class CommandLine(Bus):
@@ -123,7 +150,9 @@ class CommandLine(Bus):
                 (["spawn-seeds", "0"], "accepted is a number from 1 to 64"),
                 (["spawn-seeds"], "p2pctl spawn-seeds 3"),
                 (["--frobnicate"], "p2pctl help"),
-                (["-H", "a", "-M", "b"], "only one of"),
+                (["-H", "a", "-M", "b"], "only one can be given"),
+                (["--bus=system", "--user"], "--user with none but -M"),
+                (["-H", "alice@web:22", "--user", "peers"], "Try: ssh -p 22 alice@web p2pctl --user"),
                 (["config", "check", "peer@x"], "accepted is peer@PORT or seed@PORT")):
             self.assertIn(said, self.run_ctl(*arguments, status=2).stderr)
 
@@ -140,9 +169,10 @@ class CommandLine(Bus):
                 self.run_ctl("--config-dir=" + etc, "config", "check", "peer@6002")
 
     def test_a_host_cannot_be_an_option_of_ssh(self):
-        for host in ("-oProxyCommand=touch x", "user@-oProxyCommand=x", "", "@host", "a b", "a;b", "a\nb"):
-            self.assertIn("does not begin with a dash", self.run_ctl("-H", host, "peers", status=2).stderr)
-            self.assertIn("does not begin with a dash", self.run_ctl("-M", host, "peers", status=2).stderr)
+        for host in ("-oProxyCommand=touch x", "user@-oProxyCommand=x", "", "@host", "a b", "a;b", "a\nb", "a/b/c"):
+            self.assertIn("accepted is [USER@]HOST[:PORT][/CONTAINER]", self.run_ctl("-H", host, "peers", status=2).stderr)
+            if host != "@host":
+                self.assertIn("accepted is [USER@]CONTAINER", self.run_ctl("-M", host, "peers", status=2).stderr)
 
     def test_help_names_every_command_also_as_json(self):
         text = self.run_ctl("help").stdout
@@ -231,6 +261,109 @@ class Hostile(Bus):
         self.assertRegex(text, r"(?s)peer@6001:\n.*\npeer@6002:\n.*\npeer@6003:\n")
         self.assertNotIn("Also here", text)
         self.assertIn("one instance only", self.run_ctl("publish", "-i", "all", "/x", status=2).stderr)
+
+
+class OtherHost(Bus):
+    """With an ssh of our own, which writes down how it was called."""
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(os.path.join(self.directory, "bin"))
+        self.path = os.path.join(self.directory, "bin") + ":" + os.environ["PATH"]
+        self.called = os.path.join(self.directory, "called")
+
+    def ssh(self, script, name="ssh"):
+        file = os.path.join(self.directory, "bin", name)
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write(f'#!/bin/sh\necho "$*" >{self.called}\n{script}\n')
+        os.chmod(file, 0o755)
+
+    def ask(self, host, *arguments, status=0, option="-H"):
+        result = self.run_ctl(option, host, *(arguments or ["peers"]), status=status, PATH=self.path)
+        with open(self.called, encoding="utf-8") as stream:
+            return result.stdout + result.stderr, stream.read().strip()
+
+    def test_everything_is_asked_of_the_bus_at_the_other_end(self):
+        self.ssh(f"exec systemd-stdio-bridge --bus-path={self.address}")
+        for host, called in (
+                ("web", "-xT -- web systemd-stdio-bridge"),
+                ("alice@web:2222", "-xT -p 2222 -- alice@web systemd-stdio-bridge"),
+                ("root@[fd77::1]:22/c1", "-xT -p 22 -- root@fd77::1 systemd-stdio-bridge --machine=c1")):
+            text, how = self.ask(host, status=3)
+            self.assertEqual(how, called)
+            self.assertEqual(text, f"p2pctl: no peer or seed is running on {host}.\n"
+                                   f"Start one with: systemctl -H {host} start p2p-seedd@5000 p2p-peerd@6001\n")
+
+        self.fake()
+        self.assertIn("as seen by peer@6001", self.ask("web")[0])
+        self.assertIn("red", self.ask("web", "subscribe", "--count=3", "/t/*")[0])
+
+    def test_why_ssh_failed_and_what_to_try(self):
+        for words, why in (
+                ("ssh: connect to host web port 22: Connection refused\\r", "connect to host web port 22: Connection refused"),
+                ("banner\\nalice@web: Permission denied (publickey).", r"alice@web: Permission denied (publickey)"),
+                ("\\033[31mred", r"\x1b[31mred"),
+                ("", "it does not say why")):
+            self.ssh(f"printf '{words}' >&2; exit 255")
+            self.assertEqual(self.ask("alice@web:22", status=1)[0],
+                             f"p2pctl: cannot reach alice@web:22 by ssh: {why}.\nTry: ssh -p 22 alice@web true\n")
+
+    def test_what_is_wrong_at_the_other_end(self):
+        self.ssh("echo 'bash: line 1: systemd-stdio-bridge: command not found' >&2; exit 127")
+        self.assertIn("web has no systemd-stdio-bridge, which comes with systemd and is needed there.\n"
+                      "Without it, try: ssh web p2pctl\n", self.ask("web", status=1)[0])
+        self.ssh("echo 'Failed to open the bus: No such file or directory' >&2; exit 1")
+        self.assertIn("systemd-stdio-bridge on web/c1 cannot reach the system bus: Failed to open the bus: No such file or "
+                      "directory.\nTry: ssh web busctl --machine=c1 list\n", self.ask("web/c1", status=1)[0])
+        self.ssh(f"echo 'Welcome to web'; exec systemd-stdio-bridge --bus-path={self.address}")
+        text, _ = self.ask("web", status=1)
+        self.assertIn("what came from web through ssh is no bus: ", text)
+        self.assertIn("Try: ssh web true\n", text)
+
+    def test_without_ssh(self):
+        result = self.run_ctl("-H", "web", "peers", status=1, PATH=self.directory)
+        self.assertEqual(result.stderr, "p2pctl: -H needs ssh, which is not installed here.\n"
+                                        "In Debian it is the package openssh-client.\n")
+
+    def test_a_connection_that_breaks_is_said_with_what_ssh_said_of_it(self):
+        os.mkfifo(self.directory + "/end")
+        self.ssh(f"exec 3<&0; systemd-stdio-bridge --bus-path={self.address} <&3 & read line <{self.directory}/end; "
+                 "echo 'Connection to web closed by remote host.' >&2; kill $!; exit 255")
+        self.fake()
+        process = subprocess.Popen([P2PCTL, "-H", "web", "monitor", "--json=short"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, env=self.environment(PATH=self.path))
+        self.processes.append(process)
+        os.set_blocking(process.stdout.fileno(), False)
+        for _ in range(200):            # until its match is in place
+            self.run_ctl("-q", "ping", "emit")
+            if process.stdout.readline():
+                break
+        self.assertIsNone(process.poll())
+        with open(os.path.join(self.directory, "end"), "w", encoding="utf-8") as stream:
+            stream.write("now\n")
+        self.assertEqual(process.wait(timeout=30), 1)
+        self.assertIn("\np2pctl: lost the connection to web: Connection to web closed by remote host.\n", process.stderr.read())
+
+    def test_a_container_that_is_not_there(self):
+        self.assertIn("p2pctl: no container nowhere runs here, as far as systemd-machined knows.\nSee which do: machinectl list\n",
+                      self.run_ctl("-M", "nowhere", "peers", status=3).stderr)
+
+    def test_somebody_else_in_a_container(self):
+        self.ssh(f"exec systemd-stdio-bridge --bus-path={self.address}", name="systemd-run")
+        self.fake()
+        called = "--machine={} --pipe --collect --quiet --wait --no-ask-password -pUser={} -pPAMName=login systemd-stdio-bridge{}"
+        user_bus = " -punix:path=${XDG_RUNTIME_DIR}/bus"
+        for machine, option, how in (("web", "--user", called.format("web", "root", user_bus)),
+                                     ("alice@web", "--user", called.format("web", "alice", user_bus)),
+                                     ("alice@web", "--quiet", called.format("web", "alice", "")),
+                                     ("alice@", "--user", called.format(".host", "alice", user_bus))):
+            text, found = self.ask(machine, "peers", option, option="-M")
+            self.assertIn("evil", text)
+            self.assertEqual(found, how)
+
+        self.ssh("echo 'Failed to connect to bus: Host is down' >&2; exit 1", name="systemd-run")
+        text, _ = self.ask("alice@web", status=1 if os.geteuid() == 0 else 4, option="-M")
+        self.assertIn("p2pctl: cannot be alice in web: Failed to connect to bus: Host is down.\n", text)
 
 
 class Errors(Bus):
