@@ -77,7 +77,7 @@ def check_rules_see_a_breach(top):
 
 
 def files_of_ours(top):
-        for directory in 'src', 'tests', 'tools', '.ci', 'units':
+        for directory in 'src', 'tests', 'tools', '.ci', 'units', 'docs', 'dbus', 'etc':
                 for file in sorted((top / directory).rglob('*')):
                         if not file.is_file() or 'corpus' in file.parts or '__pycache__' in file.parts:
                                 continue
