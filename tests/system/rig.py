@@ -33,7 +33,7 @@ SUITE = 'bookworm'
 PACKAGES = ('dbus', 'dbus-broker', 'dbus-user-session', 'iproute2', 'libconfig9', 'libjansson4', 'libnss-systemd',
             'libpam-systemd', 'libsmartcols1', 'openssh-client', 'openssh-server', 'procps', 'systemd', 'systemd-container',
             'systemd-sysv')
-BASE_VERSION = 2                # of how the base image is made, for the name of its cached file
+BASE_VERSION = 3                # of how the base image is made, for the name of its cached file
 BOOT_SECONDS = 60
 
 
@@ -103,7 +103,9 @@ class Rig:
                         run('mmdebstrap', '--quiet', '--format=tar', '--variant=minbase', f'--include={",".join(packages)}',
                             '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
                             '--dpkgopt=path-exclude=/usr/share/doc/*',
-                            '--customize-hook=chroot "$1" systemctl --quiet disable ssh.service',    # a test that needs it starts it
+                            # A test that needs one of these starts it, or changes over to it.
+                            '--customize-hook=chroot "$1" systemctl --quiet disable ssh.service dbus-broker.service',
+                            '--customize-hook=chroot "$1" systemctl --quiet --global disable dbus-broker.service',
                             '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"; : > "$1/etc/machine-id"',
                             SUITE, draft)
                         draft.rename(tar)

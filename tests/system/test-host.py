@@ -549,6 +549,7 @@ def other_bus(p):
                 p.host.run('systemctl', verb, '--quiet', 'dbus-broker.service')
                 p.host.run('systemctl', 'start', 'dbus.socket')
 
+        assert p.host.show('dbus.service', 'Id') == 'dbus.service', 'the other checks have not been with dbus-daemon'
         switch('enable')
         try:
                 p.network(6001, 6002)
