@@ -12,6 +12,22 @@
 
 #define CONFIG_SUFFIX ".conf"
 
+char *config_own_directory(void) {
+        const char *bus = secure_getenv("P2PNET_BUS"), *config_home = secure_getenv("XDG_CONFIG_HOME"), *home = secure_getenv("HOME");
+        char *path;
+        int r;
+
+        if (geteuid() == 0 || (bus && streq(bus, "system")))
+                return NULL;
+        if (config_home && config_home[0] == '/')
+                r = asprintf(&path, "%s/p2pnet", config_home);
+        else if (home && home[0] == '/' && home[1])
+                r = asprintf(&path, "%s/.config/p2pnet", home);
+        else
+                return NULL;
+        return r < 0 ? NULL : path;
+}
+
 /* Names of drop-ins, sorted by strcmp(), each once. */
 typedef struct NameList {
         char *items[CONFIG_FILES_MAX];
@@ -153,7 +169,7 @@ static int file_read(const char *path, ConfigFile *ret, ConfigDiagnostics *diagn
 /* Reads @name, in directory @dropin unless that is NULL, from the first place that has it. */
 static int files_add(ConfigFiles *files, const ConfigPaths *paths, const char *dropin, const char *name,
                      ConfigDiagnostics *diagnostics) {
-        const char *const places[] = { paths->etc, paths->run, paths->vendor };
+        const char *const places[] = { paths->own, paths->etc, paths->run, paths->vendor };
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 _cleanup_free_ char *path = NULL;
@@ -231,7 +247,7 @@ static int names_read(NameList *names, const char *place, const char *dropin, Co
 
 static int files_add_dropins(ConfigFiles *files, const ConfigPaths *paths, const char *dropin,
                              ConfigDiagnostics *diagnostics) {
-        const char *const places[] = { paths->etc, paths->run, paths->vendor };
+        const char *const places[] = { paths->own, paths->etc, paths->run, paths->vendor };
         _cleanup_(name_list_freep) NameList *names = NULL;
         int r;
 

@@ -4,8 +4,9 @@
 /*
  * Finding and reading configuration files, as systemd does: a file of the administrator (/etc) wins over one made at
  * run time (/run), that over one of the vendor (/usr/lib), by file name; an empty file, or a link to /dev/null,
- * hides those of lower rank and counts as nothing itself. Drop-ins are read after the main file, in the order of
- * their names over all three places, those for one instance after those for all.
+ * hides those of lower rank and counts as nothing itself. For what an ordinary user runs, the user's own files come first.
+ * Drop-ins are read after the main file, in the order of their names over all places, those for one instance after those
+ * for all.
  *
  * Only names that end in ".conf" and do not begin with a dot are drop-ins. What cannot be read, is not a regular
  * file, or is larger than 1 MiB is an error with a sentence: a setting that is left out silently may be the one that
@@ -18,8 +19,9 @@
 #define CONFIG_FILE_SIZE_MAX (1024 * 1024)
 #define CONFIG_FILES_MAX 256            /* of one configuration */
 
-/* The three places; one that is NULL is not looked at. */
+/* The places; one that is NULL is not looked at. */
 typedef struct ConfigPaths {
+        const char *own;
         const char *etc;
         const char *run;
         const char *vendor;
@@ -41,6 +43,10 @@ typedef struct ConfigFiles {
 
 void config_files_free(ConfigFiles *files);
 DEFINE_CLEANUP(ConfigFiles *, config_files_free)
+
+/* Where the user's own files are: $XDG_CONFIG_HOME/p2pnet, else ~/.config/p2pnet. The caller's; NULL for root, for services
+ * of the system, and for whoever has no home. */
+char *config_own_directory(void);
 
 /**
  * config_files_read() - find and read one main file and its drop-ins

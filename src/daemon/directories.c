@@ -16,11 +16,13 @@ void directories_done(Directories *directories) {
         free(directories->runtime);
         free(directories->vendor_config);
         free(directories->config);
+        free(directories->own_config);
         *directories = (Directories) {};
 }
 
 ConfigPaths directories_config_paths(const Directories *directories) {
         return (ConfigPaths) {
+                .own = directories->own_config,
                 .etc = directories->config,
                 .run = directories->runtime,
                 .vendor = directories->vendor_config,
@@ -150,6 +152,7 @@ int directories_find(Directories *ret, const Options *options, Role role) {
                 directories.vendor_config = strdup(VENDOR_CONFIG_DIR);
                 if (!directories.vendor_config)
                         return -ENOMEM;
+                directories.own_config = config_own_directory();
         }
 
         r = make_runtime(directories.runtime);

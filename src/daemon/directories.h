@@ -5,11 +5,11 @@
  * Where a daemon finds things. An option says it, else the service manager ($STATE_DIRECTORY, $RUNTIME_DIRECTORY), else it is:
  *
  *                      root                            another user
- *      configuration   /etc/p2pnet, /usr/lib/p2pnet    the same
+ *      configuration   /etc/p2pnet, /usr/lib/p2pnet    ${XDG_CONFIG_HOME:-~/.config}/p2pnet, and the same
  *      runtime         /run/p2pnet                     $XDG_RUNTIME_DIR/p2pnet, else /tmp/p2pnet-UID/p2pnet
  *      state           /var/lib/p2pnet/ROLE-PORT       ${XDG_STATE_HOME:-~/.local/state}/p2pnet/ROLE-PORT
  *
- * With --config-dir= nothing of the vendor's configuration is read: who says so wants a network apart.
+ * With --config-dir= nothing of the user's and the vendor's configuration is read: who says so wants a network apart.
  */
 
 #include <sys/types.h>
@@ -19,6 +19,7 @@
 
 typedef struct Directories {
         char *config;
+        char *own_config;               /* or NULL */
         char *vendor_config;            /* or NULL */
         char *runtime;                  /* NULL when there is none that can be trusted */
         char *state;

@@ -10,7 +10,7 @@
 #include "daemon/log.h"
 #include "io/clock.h"
 
-#define PLACES 3U
+#define PLACES 4U
 #define CHANGES (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF)
 
 typedef struct Watch {
@@ -88,7 +88,7 @@ static int seed_files_on_timer(sd_event_source *source, uint64_t usec, void *use
 }
 
 int seed_files_watch(SeedFiles **ret, sd_event *event, const ConfigPaths *paths, SeedFilesChanged changed, void *userdata) {
-        const char *places[PLACES] = { paths->etc, paths->run, paths->vendor };
+        const char *places[PLACES] = { paths->own, paths->etc, paths->run, paths->vendor };
         _cleanup_(seed_files_freep) SeedFiles *files = NULL;
         int r;
 

@@ -96,6 +96,7 @@ static void print_text(const Ctl *ctl, const ConfigDiagnostics *diagnostics) {
 
 int verb_config(Ctl *ctl, size_t n_arguments, char **arguments) {
         ConfigPaths paths = CONFIG_PATHS_DEFAULT;
+        _cleanup_free_ char *own = NULL, *own_run = NULL;
         ConfigDiagnostics diagnostics = {};
         size_t n_errors;
         int r;
@@ -113,7 +114,16 @@ int verb_config(Ctl *ctl, size_t n_arguments, char **arguments) {
 
                 return ctl_fail(EXIT_USAGE, "'%s' is no instance: accepted is peer@PORT or seed@PORT.", text ?: "?");
         }
+        if (ctl->user) {
+                const char *runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
+
+                if (runtime_dir && asprintf(&own_run, "%s/p2pnet", runtime_dir) < 0)
+                        return -ENOMEM;
+                paths.own = own = config_own_directory();
+                paths.run = own_run;
+        }
         if (ctl->config_dir) {
+                paths.own = NULL;
                 paths.etc = ctl->config_dir;
                 paths.vendor = NULL;    /* as the daemons take that option */
         }

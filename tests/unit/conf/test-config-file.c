@@ -60,6 +60,54 @@ static void test_main_file_comes_from_the_highest_place(void **state) {
         assert_int_equal(tree->diagnostics.n_items, 0);
 }
 
+static void test_own_files_of_a_user_come_before_all(void **state) {
+        Tree *tree = *state;
+        char own[PATH_MAX];
+
+        (void) snprintf(own, sizeof(own), "%.1000s/own", tree->root);
+        tree->paths.own = own;
+        tree_write(tree, "etc/x.conf", "etc ");
+        tree_write(tree, "etc/x.conf.d/20.conf", "etc20 ");
+        tree_write(tree, "run/x.conf.d/10.conf", "run10 ");
+        assert_read(tree, "etc run10 etc20 ");
+        tree_write(tree, "own/x.conf", "own ");
+        tree_write(tree, "own/x.conf.d/20.conf", "own20 ");
+        assert_read(tree, "own run10 own20 ");
+}
+
+static void test_own_files_are_those_of_the_home_of_an_ordinary_user(void **state) {
+        uid_t self = geteuid();
+
+        assert_int_equal(setenv("HOME", "/home/alice", 1), 0);
+        assert_int_equal(unsetenv("XDG_CONFIG_HOME"), 0);
+        assert_int_equal(unsetenv("P2PNET_BUS"), 0);
+        if (self == 0) {
+                assert_null(config_own_directory());
+                assert_int_equal(seteuid(65534), 0);
+        }
+
+        for (unsigned i = 0; i < 5; i++) {
+                static const char *const expected[] = { "/home/alice/.config/p2pnet", NULL, "/config/p2pnet", NULL, NULL };
+                _cleanup_free_ char *own = NULL;
+
+                if (i == 1)             /* a service of the system */
+                        assert_int_equal(setenv("P2PNET_BUS", "system", 1), 0);
+                else if (i == 2)
+                        assert_int_equal(setenv("P2PNET_BUS", "user", 1) + setenv("XDG_CONFIG_HOME", "/config", 1), 0);
+                else if (i == 3)
+                        assert_int_equal(setenv("XDG_CONFIG_HOME", "config", 1) + setenv("HOME", "/", 1), 0);
+                else if (i == 4)
+                        assert_int_equal(unsetenv("HOME"), 0);
+                own = config_own_directory();
+                if (expected[i])
+                        assert_string_equal(own, expected[i]);
+                else
+                        assert_null(own);
+        }
+        if (self == 0)
+                assert_int_equal(seteuid(0), 0);
+}
+
 static void test_dropins_are_read_by_name_over_all_places(void **state) {
         Tree *tree = *state;
 
@@ -235,6 +283,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 tree_test(test_nothing_there_is_fine),
                 tree_test(test_main_file_comes_from_the_highest_place),
+                tree_test(test_own_files_of_a_user_come_before_all),
+                tree_test(test_own_files_are_those_of_the_home_of_an_ordinary_user),
                 tree_test(test_dropins_are_read_by_name_over_all_places),
                 tree_test(test_instance_comes_after_what_is_for_all),
                 tree_test(test_empty_file_and_link_to_dev_null_mask),
