@@ -271,6 +271,24 @@ static int files_add_dropins(ConfigFiles *files, const ConfigPaths *paths, const
         return 0;
 }
 
+/* Whoever mistypes a directory has to hear of it: all that is in the right one would be left out silently. */
+static bool places_are_there(const ConfigPaths *paths, ConfigDiagnostics *diagnostics) {
+        const ConfigPosition at = { .file = paths->etc };
+        struct stat st;
+
+        if (!paths->etc_given)
+                return true;
+        if (stat(paths->etc, &st) < 0) {
+                config_fail(diagnostics, &at, "cannot be used as the directory of the configuration: %m.");
+                return false;
+        }
+        if (!S_ISDIR(st.st_mode)) {
+                config_fail(diagnostics, &at, "is given as the directory of the configuration, and is no directory.");
+                return false;
+        }
+        return true;
+}
+
 int config_files_read(ConfigFiles **ret, const ConfigPaths *paths, const char *main_file,
                       const char *const *dropins, ConfigDiagnostics *diagnostics) {
         _cleanup_(config_files_freep) ConfigFiles *files = NULL;
@@ -280,6 +298,12 @@ int config_files_read(ConfigFiles **ret, const ConfigPaths *paths, const char *m
         files = calloc(1, sizeof(*files));
         if (!files)
                 return -ENOMEM;
+
+        if (!places_are_there(paths, diagnostics)) {
+                files->n_refused = 1;
+                *ret = TAKE_PTR(files);
+                return 0;
+        }
 
         r = files_add(files, paths, NULL, main_file, diagnostics);
         if (r < 0)

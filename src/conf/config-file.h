@@ -25,6 +25,7 @@ typedef struct ConfigPaths {
         const char *etc;
         const char *run;
         const char *vendor;
+        bool etc_given;         /* by somebody who means that very directory: it has to be there */
 } ConfigPaths;
 
 #define CONFIG_PATHS_DEFAULT ((ConfigPaths) { .etc = CONFIG_DIR, .run = RUNTIME_DIR, .vendor = VENDOR_CONFIG_DIR })
@@ -55,7 +56,7 @@ char *config_own_directory(void);
  * @dropins:     names of drop-in directories, "p2pnet.conf.d", lowest rank first; ends with NULL
  * @diagnostics: told about every file that is there and cannot be used
  *
- * Directories and files that do not exist are fine.
+ * Directories and files that do not exist are fine, but for @paths->etc where it was given.
  *
  * Return: 0, also when there were diagnostics; -ENOMEM.
  */

@@ -26,6 +26,7 @@ ConfigPaths directories_config_paths(const Directories *directories) {
                 .etc = directories->config,
                 .run = directories->runtime,
                 .vendor = directories->vendor_config,
+                .etc_given = directories->config_given,
         };
 }
 
@@ -142,6 +143,7 @@ int directories_find(Directories *ret, const Options *options, Role role) {
         _cleanup_(directories_done) Directories directories = {};
         int r;
 
+        directories.config_given = options->config_dir;
         directories.config = strdup(options->config_dir ?: CONFIG_DIR);
         directories.state = find_state(options, role);
         directories.runtime = find_runtime(options);

@@ -9,7 +9,8 @@
  *      runtime         /run/p2pnet                     $XDG_RUNTIME_DIR/p2pnet, else /tmp/p2pnet-UID/p2pnet
  *      state           /var/lib/p2pnet/ROLE-PORT       ${XDG_STATE_HOME:-~/.local/state}/p2pnet/ROLE-PORT
  *
- * With --config-dir= nothing of the user's and the vendor's configuration is read: who says so wants a network apart.
+ * With --config-dir= nothing of the user's and the vendor's configuration is read: who says so wants a network apart. That
+ * directory has to be there, or the configuration is refused.
  */
 
 #include <sys/types.h>
@@ -19,6 +20,7 @@
 
 typedef struct Directories {
         char *config;
+        bool config_given;              /* by an option: it has to be there */
         char *own_config;               /* or NULL */
         char *vendor_config;            /* or NULL */
         char *runtime;                  /* NULL when there is none that can be trusted */

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "p2pctl/ctl.h"
@@ -84,6 +85,16 @@ static int parse_color(Ctl *ctl, const char *value) {
         return 0;
 }
 
+/* The daemons refuse it likewise: nothing would be wrong with the files in a directory that is mistyped. */
+static int parse_config_dir(const char *value, const char **ret) {
+        struct stat st;
+
+        if (stat(value, &st) < 0 || !S_ISDIR(st.st_mode))
+                return fail_value("--config-dir", value, "a directory that exists");
+        *ret = value;
+        return 0;
+}
+
 static int parse_option(Ctl *ctl, int c, const char *value) {
         switch (c) {
         case 'a':
@@ -142,8 +153,7 @@ static int parse_option(Ctl *ctl, int c, const char *value) {
                         return fail_value("--first-port", value, "a number from 1 to 65535");
                 return 0;
         case OPTION_CONFIG_DIR:
-                ctl->config_dir = value;
-                return 0;
+                return parse_config_dir(value, &ctl->config_dir);
         case OPTION_RUNTIME_DIR:
                 ctl->runtime_dir = value;
                 return 0;

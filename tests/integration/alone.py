@@ -193,6 +193,18 @@ class Configuration(Alone):
                                     r'node [0-9a-f]{8}…, network "p2pnet", profile lan\.')
         self.assertEqual(self.stop(self.peer), 0)
 
+    def test_a_directory_that_was_given_has_to_be_there(self):
+        etc, moved = self.path("etc"), self.path("moved")
+        os.rename(etc, moved)
+        self.assert_refused(f"{etc}: cannot be used as the directory of the configuration: No such file or directory.")
+
+        os.rename(moved, etc)
+        process = self.start(self.peer, wait=True)
+        os.rename(etc, moved)
+        process.send_signal(signal.SIGHUP)
+        self.wait_log(self.peer, r"The new configuration is refused, the old one stays in force\.")
+        os.rename(moved, etc)
+
     def test_a_drop_in_for_one_instance_is_for_that_one(self):
         self.write_config(f"{self.peer}.conf.d/name.conf", 'node = { name = "the-one"; };\nprofile = "classic";\n')
         self.start(self.peer, wait=True)

@@ -153,6 +153,7 @@ class CommandLine(Bus):
                 (["-H", "a", "-M", "b"], "only one can be given"),
                 (["--bus=system", "--user"], "--user with none but -M"),
                 (["-H", "alice@web:22", "--user", "peers"], "Try: ssh -p 22 alice@web p2pctl --user"),
+                (["config", "check", "--config-dir=/no/such"], "--config-dir: found '/no/such', accepted is a directory"),
                 (["config", "check", "peer@x"], "accepted is peer@PORT or seed@PORT")):
             self.assertIn(said, self.run_ctl(*arguments, status=2).stderr)
 

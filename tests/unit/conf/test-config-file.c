@@ -48,6 +48,22 @@ static void test_nothing_there_is_fine(void **state) {
         assert_int_equal(tree->diagnostics.n_items, 0);
 }
 
+static void test_directory_that_is_given_has_to_be_there(void **state) {
+        Tree *tree = *state;
+
+        tree_write(tree, "run/x.conf", "run ");
+        tree->paths.etc_given = true;
+        assert_refused(tree, "etc", "cannot be used as the directory of the configuration: No such file or directory.");
+
+        tree_write(tree, "etc", "a file");
+        assert_refused(tree, "etc", "is given as the directory of the configuration, and is no directory.");
+        assert_int_equal(unlink(tree->etc), 0);
+
+        (void) tree_path(tree, "etc/x.conf");
+        assert_read(tree, "run ");
+        assert_int_equal(tree->diagnostics.n_items, 0);
+}
+
 static void test_main_file_comes_from_the_highest_place(void **state) {
         Tree *tree = *state;
 
@@ -282,6 +298,7 @@ static void test_number_of_files_is_bounded(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 tree_test(test_nothing_there_is_fine),
+                tree_test(test_directory_that_is_given_has_to_be_there),
                 tree_test(test_main_file_comes_from_the_highest_place),
                 tree_test(test_own_files_of_a_user_come_before_all),
                 tree_test(test_own_files_are_those_of_the_home_of_an_ordinary_user),
