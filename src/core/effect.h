@@ -66,8 +66,9 @@ typedef enum NoticeType {
         NOTICE_SILENT,                  /* a peer is accused: .evidence, .n strikes in .duration; reported to .n_max seeds */
 
         /* Members. .id .name .address */
-        NOTICE_JOINED,                  /* .restarted: not for the first time; .known: it was alive or suspect before */
-        NOTICE_LEFT,
+        NOTICE_JOINED,                  /* .restarted: alive with a higher epoch, and nobody was told that it had gone;
+                                         * .known: it was alive or suspect before, as far as anybody was told */
+        NOTICE_LEFT,                    /* in order, and did not come back for RESTART_USEC */
         NOTICE_SUSPECT,
         NOTICE_DEAD,
         NOTICE_ALIVE,                   /* was suspect or dead and is not */

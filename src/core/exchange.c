@@ -250,6 +250,7 @@ int exchange_on_digest(Node *node, Session *session, const SyncDigestMessage *me
         return 0;
 }
 
+/* @restarted: others were never told that it had gone. */
 static void notice_synced(Node *node, NoticeType type, const Member *member, bool restarted) {
         Notice *notice = node_notice_member(node, type, member);
 
@@ -293,7 +294,7 @@ static int exchange_on_living(Node *node, const Record *record, usec_t when_usec
         if (change == MEMBER_ADDED || change == MEMBER_RESTARTED)
                 notice_synced(node, NOTICE_JOINED, member, change == MEMBER_RESTARTED);
         else if (change == MEMBER_REVIVED)
-                notice_synced(node, NOTICE_ALIVE, member, false);
+                notice_synced(node, record->epoch > before.epoch ? NOTICE_JOINED : NOTICE_ALIVE, member, false);
         return 0;
 }
 
@@ -324,10 +325,12 @@ static int exchange_on_gone(Node *node, const Record *record, usec_t when_usec, 
 
         member->since_usec = MIN(member->since_usec, when_usec);
         member->registered_usec = 0;
+        if (was_listed)
+                member->parting = record->state == MEMBER_LEFT;
         registry_changed(node, member, now_usec);
         reports_settle(node, &record->id, record->state == MEMBER_DEAD ? OUTCOME_TRUE : OUTCOME_NONE, now_usec);
-        if (was_listed)
-                notice_synced(node, record->state == MEMBER_DEAD ? NOTICE_DEAD : NOTICE_LEFT, member, false);
+        if (was_listed && record->state == MEMBER_DEAD)
+                notice_synced(node, NOTICE_DEAD, member, false);
 
         session = session_of(node, &record->id);
         if (session && session->epoch == record->epoch) {

@@ -79,6 +79,8 @@ void member_set_state(MemberTable *table, Member *member, uint64_t epoch, uint32
         member->record.epoch = epoch;
         member->record.incarnation = incarnation;
         member->record.state = state;
+        if (member_state_is_live(state))
+                member->parting = false;
         member_count(table, member);
 }
 
@@ -190,7 +192,7 @@ static int table_add(MemberTable *table, const Record *record, usec_t now_usec, 
 
 int member_table_merge(MemberTable *table, const Record *record, usec_t now_usec, Member **ret) {
         Member *member = member_table_find(table, &record->id);
-        bool was_hidden, newer_epoch;
+        bool was_hidden, was_parting, newer_epoch;
         MemberState was;
         Held a, b;
         int order;
@@ -209,6 +211,7 @@ int member_table_merge(MemberTable *table, const Record *record, usec_t now_usec
 
         was = member->record.state;
         was_hidden = member->hidden;
+        was_parting = member->parting;
         newer_epoch = record->epoch > member->record.epoch;
         if (newer_epoch || record->incarnation > member->record.incarnation) {
                 /* The owner speaks of itself anew: what it says replaces what it said before, unless it says
@@ -223,7 +226,7 @@ int member_table_merge(MemberTable *table, const Record *record, usec_t now_usec
 
         if (!member_state_is_live(record->state))
                 return member_state_is_live(was) || was_hidden ? MEMBER_GONE : MEMBER_UPDATED;
-        if (was_hidden || !member_state_is_live(was))
+        if (was_hidden || (!member_state_is_live(was) && !was_parting))
                 return MEMBER_REVIVED;
         if (newer_epoch) {
                 member->since_usec = now_usec;
@@ -231,7 +234,7 @@ int member_table_merge(MemberTable *table, const Record *record, usec_t now_usec
         }
         if (was == MEMBER_SUSPECT && record->state == MEMBER_ALIVE)
                 return MEMBER_REVIVED;
-        return was == MEMBER_ALIVE && record->state == MEMBER_SUSPECT ? MEMBER_SUSPECTED : MEMBER_UPDATED;
+        return (was == MEMBER_ALIVE || was_parting) && record->state == MEMBER_SUSPECT ? MEMBER_SUSPECTED : MEMBER_UPDATED;
 }
 
 void member_table_remove(MemberTable *table, Member *member) {

@@ -16,11 +16,15 @@
 #include "core/timer.h"
 #include "wire/message.h"
 
+/* Who leaves in order and is back so soon, with a higher epoch, has restarted: for others it was never gone. */
+#define RESTART_USEC (5 * USEC_PER_SEC)
+
 typedef struct Member {
         UT_hash_handle hh;
         size_t index;           /* in MemberTable.members */
         Record record;          /* age_msec is not kept here */
         bool hidden;            /* a seed's: lost, or not heard of since its restart: neither listed nor sent */
+        bool parting;           /* it has left, and nobody was told yet: it may only be restarting */
         usec_t since_usec;      /* in this state */
         usec_t heard_usec;      /* last direct sign of life; 0: none yet */
         unsigned n_links;       /* it last spoke of; UINT_MAX: unknown */
@@ -34,7 +38,9 @@ typedef struct Member {
         Evidence evidence;      /* of that doubt, */
         usec_t duration_usec;   /* and how long it took */
 
-        Timer timer;            /* a peer's: the next call to a suspect; a seed's: end of lease, end of tombstone */
+        /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to a suspect; a seed's: end of
+         * lease, end of tombstone. */
+        Timer timer;
 
         /* A seed's */
         usec_t registered_usec; /* with us; 0: known from another seed only */
@@ -62,8 +68,8 @@ typedef enum MemberChange {
         MEMBER_UNCHANGED,       /* older than, or the same as, what is held */
         MEMBER_ADDED,           /* unknown before, alive or suspect now */
         MEMBER_ADDED_GONE,      /* unknown before, and already dead or left */
-        MEMBER_RESTARTED,       /* was alive or suspect, and is alive with a higher epoch */
-        MEMBER_UPDATED,         /* something changed, the state did not */
+        MEMBER_RESTARTED,       /* was alive, suspect or parting, and is alive with a higher epoch */
+        MEMBER_UPDATED,         /* something changed, the state that others were told did not */
         MEMBER_REVIVED,         /* was suspect, dead, left or hidden, and is alive */
         MEMBER_SUSPECTED,
         MEMBER_GONE,            /* dead or left now */

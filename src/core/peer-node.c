@@ -26,7 +26,7 @@ static NoticeType notice_of_change(MemberChange change, MemberState was, const M
                 return NOTICE_SUSPECT;
 
         case MEMBER_GONE:
-                return member->record.state == MEMBER_LEFT ? NOTICE_LEFT : NOTICE_DEAD;
+                return member->record.state == MEMBER_LEFT ? _NOTICE_INVALID : NOTICE_DEAD;     /* left: peer_on_parted() */
 
         case MEMBER_UNCHANGED:
         case MEMBER_ADDED_GONE:
@@ -70,14 +70,24 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
         if (type != _NOTICE_INVALID) {
                 Notice *notice = node_notice_member(node, type, member);
 
-                notice->restarted = change == MEMBER_RESTARTED || was != _MEMBER_STATE_INVALID;
-                notice->known = was == MEMBER_ALIVE || was == MEMBER_SUSPECT;
+                notice->restarted = change == MEMBER_RESTARTED;
+                notice->known = change == MEMBER_RESTARTED || was == MEMBER_ALIVE || was == MEMBER_SUSPECT;
         }
         if (change == MEMBER_GONE) {
                 member->asked_usec = 0;
+                member->parting = record->state == MEMBER_LEFT;
+                if (member->parting)
+                        timer_set(&node->timers, &member->timer, usec_add(now_usec, RESTART_USEC));
                 view_remove(&node->peer->view, &record->id, NULL);
                 return peer_tell_accused(node, member);
         }
+        return 0;
+}
+
+/* It has not come back: so it has left. Or died after all, as somebody else may have found meanwhile. */
+static int peer_on_parted(Node *node, Member *member) {
+        member->parting = false;
+        node_notice_member(node, member->record.state == MEMBER_LEFT ? NOTICE_LEFT : NOTICE_DEAD, member);
         return 0;
 }
 
@@ -204,7 +214,11 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         int r;
 
         if (timer->kind == TIMER_MEMBER) {
-                r = suspicion_on_member_timer(node, container_of(timer, Member, timer), now_usec);
+                Member *member = container_of(timer, Member, timer);
+
+                if (member->parting)
+                        return peer_on_parted(node, member);
+                r = suspicion_on_member_timer(node, member, now_usec);
                 return r < 0 ? r : links_fill(node, now_usec);
         }
 

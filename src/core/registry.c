@@ -23,7 +23,7 @@ static void member_arm(Node *node, Member *member) {
         if (member_is_live(member))
                 until_usec = usec_add(MAX(member->renewed_usec, node->seed->registry.afresh_usec), lease_usec);
         else
-                until_usec = usec_add(member->since_usec, FORGET_USEC);
+                until_usec = usec_add(member->since_usec, member->parting ? RESTART_USEC : FORGET_USEC);
         timer_set(&node->timers, &member->timer, until_usec);
 }
 
@@ -66,6 +66,13 @@ bool registry_renewed(Node *node, Member *member, usec_t when_usec, usec_t now_u
 int registry_on_member_timer(Node *node, Member *member, usec_t now_usec) {
         Registry *registry = &node->seed->registry;
 
+        if (member->parting) {
+                member->parting = false;
+                member_arm(node, member);
+                node_notice_member(node, member->record.state == MEMBER_LEFT ? NOTICE_LEFT : NOTICE_DEAD, member)->n =
+                        (unsigned) node->members.n_live;
+                return 0;
+        }
         if (!member_is_live(member)) {
                 reports_settle(node, &member->record.id, OUTCOME_NONE, now_usec);
                 member_table_remove(&node->members, member);
@@ -212,8 +219,8 @@ static int registry_heard(Node *node, Session *session, Member *member, unsigned
         return reports_answered(node, &session->id, session->epoch, session, now_usec);
 }
 
-static void notice_registered(Node *node, const Member *member, MemberChange change) {
-        Notice *notice = node_notice_member(node, NOTICE_REGISTERED, member);
+static void notice_heard(Node *node, NoticeType type, const Member *member, MemberChange change) {
+        Notice *notice = node_notice_member(node, type, member);
 
         notice->n = (unsigned) node->members.n_live;
         notice->restarted = change == MEMBER_RESTARTED;
@@ -264,7 +271,7 @@ int registry_on_register(Node *node, Session *session, const RegisterMessage *me
                         exchange_changed(node, member, now_usec);
                 }
                 if (is_new)
-                        notice_registered(node, member, change);
+                        notice_heard(node, NOTICE_REGISTERED, member, change);
                 session_set_timer(node, session, usec_add(now_usec, node->settings.params.lease_usec));
         }
 
@@ -288,7 +295,7 @@ int registry_on_renew(Node *node, Session *session, const RenewMessage *message,
                 Held held;
 
                 if (same && message->incarnation > member->record.incarnation) {
-                        bool was_live = member_state_is_live(member->record.state);
+                        bool was_live = member_state_is_live(member->record.state) || member->parting;
 
                         /* It refuted elsewhere, and we have not heard of it yet. */
                         member_set_state(&node->members, member, message->epoch, message->incarnation, MEMBER_ALIVE,
@@ -352,9 +359,9 @@ int registry_on_leave(Node *node, Session *session, const LeaveMessage *message,
         member_set_state(&node->members, member, held.epoch, held.incarnation, MEMBER_LEFT, now_usec);
         member->registered_usec = 0;
         member->heard_usec = now_usec;
+        member->parting = true;
         registry_changed(node, member, now_usec);
         exchange_changed(node, member, now_usec);
-        node_notice_member(node, NOTICE_LEFT, member)->n = (unsigned) node->members.n_live;
         return 0;
 }
 
@@ -386,8 +393,10 @@ int registry_on_refute(Node *node, Session *session, const Record *record, usec_
                 return r;
         registry_changed(node, member, now_usec);
         exchange_changed(node, member, now_usec);
-        if (change == MEMBER_REVIVED || change == MEMBER_RESTARTED)
-                node_notice_member(node, NOTICE_ALIVE, member)->n = (unsigned) node->members.n_live;
+        if (change == MEMBER_RESTARTED)
+                notice_heard(node, NOTICE_JOINED, member, change);
+        else if (change == MEMBER_REVIVED)
+                notice_heard(node, NOTICE_ALIVE, member, change);
         return 0;
 }
 

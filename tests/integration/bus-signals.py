@@ -75,6 +75,26 @@ class Members(NetworkTest):
             self.assertEqual(watcher.wait("PeerJoined"), [self.victim_id, self.victim_path])
             self.assertEqual((watcher.names().count("PeerLeft"), watcher.names().count("PeerJoined")), (1, 1))
 
+    def test_a_peer_that_is_restarted_has_never_been_gone(self):
+        for _ in range(5):
+            began = time.monotonic()
+            self.stop(self.victim)
+            self.start(self.victim, wait=True)
+            for watcher in self.watchers.values():
+                watcher.wait("PeerChanged", lambda body: body[0] == self.victim_id and body[2] in ("restarted", "joined"))
+            if time.monotonic() - began < 4:
+                break               # elsewhere the machine was so slow that it had left for a while
+            self.watchers = {instance: Watcher(self, instance) for instance in self.watchers}
+        else:
+            self.skipTest("this machine restarts no peer in 4 s")
+        for instance, watcher in self.watchers.items():
+            changes = self.changes(instance)
+            self.assertIn("restarted", changes)
+            self.assertFalse({"joined", "left", "dead"} & set(changes), changes)
+            self.assertFalse({"PeerJoined", "PeerLeft"} & set(watcher.names()), watcher.names())
+        # A seed that it registers with says so; whoever else hears of it says what happened.
+        self.wait_log(self.peer, rf":{port_of(self.victim)} has restarted, at ")
+
     def test_a_killed_peer_is_suspect_then_dead_then_back(self):
         self.stop(self.victim, signal.SIGKILL)
         for instance, watcher in self.watchers.items():

@@ -407,6 +407,49 @@ static void test_a_death_is_taken_from_a_seed_of_the_list(void **state) {
         assert_int_equal(node_n_members(harness_node(h)), 0);
 }
 
+static void test_who_leaves_and_is_back_at_once_has_restarted_for_other_seeds_too(void **state) {
+        Harness *h = *state;
+        LinkId link = link_seed(h, 200);
+        Record back = record_of(1, MEMBER_ALIVE, 0);
+        const Notice *notice;
+
+        send_record(h, link, 1, MEMBER_ALIVE, 0);
+        assert_false(harness_notice(h, NOTICE_JOINED)->known);
+        send_record(h, link, 1, MEMBER_LEFT, 0);
+        harness_advance(h, 4 * SEC);
+        back.epoch++;
+        send_records(h, link, &back, 1);
+        notice = harness_notice(h, NOTICE_JOINED);
+        assert_true(notice->restarted);
+        assert_true(notice->known);
+
+        /* What comes late was not at once. */
+        harness_advance(h, 10 * SEC);
+        back.state = MEMBER_LEFT;
+        back.age_msec = 5000;
+        send_records(h, link, &back, 1);
+        harness_advance(h, 1);
+        assert_non_null(harness_notice(h, NOTICE_LEFT));
+        back.epoch++;
+        back.state = MEMBER_ALIVE;
+        send_records(h, link, &back, 1);
+        notice = harness_notice(h, NOTICE_JOINED);
+        assert_false(notice->restarted);
+        assert_false(notice->known);
+        assert_null(harness_notice(h, NOTICE_ALIVE));
+
+        /* Left, and dead after all: that is told when the time to come back is over. */
+        back.state = MEMBER_LEFT;
+        back.age_msec = 0;
+        send_records(h, link, &back, 1);
+        back.state = MEMBER_DEAD;
+        send_records(h, link, &back, 1);
+        assert_null(harness_notice(h, NOTICE_DEAD));
+        harness_advance(h, 5 * SEC);
+        assert_non_null(harness_notice(h, NOTICE_DEAD));
+        assert_null(harness_notice(h, NOTICE_LEFT));
+}
+
 static void test_a_seed_that_called_from_a_listed_address_is_believed(void **state) {
         Harness *h = *state;
         Other seed = harness_seed(200);
@@ -419,6 +462,8 @@ static void test_a_seed_that_called_from_a_listed_address_is_believed(void **sta
         harness_advance(h, 2 * SEC);
         send_record(h, link, 1, MEMBER_LEFT, 0);
         assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
+        assert_null(harness_notice(h, NOTICE_LEFT));
+        harness_advance(h, 5 * SEC);
         assert_non_null(harness_notice(h, NOTICE_LEFT));
 }
 
@@ -604,6 +649,7 @@ int main(void) {
                 TEST(test_renewals_extend_and_never_shorten),
                 TEST(test_a_renewal_elsewhere_brings_a_lost_one_back),
                 TEST(test_a_death_is_taken_from_a_seed_of_the_list),
+                TEST(test_who_leaves_and_is_back_at_once_has_restarted_for_other_seeds_too),
                 TEST(test_a_seed_that_called_from_a_listed_address_is_believed),
                 TEST(test_a_seed_that_lost_its_id_is_believed_beside_its_old_session),
                 TEST(test_unlisted_seeds_may_add_but_not_remove),

@@ -820,6 +820,8 @@ static void test_who_leaves_in_order_has_left(void **state) {
         notice = harness_notice(h, NOTICE_UNLINKED);
         assert_int_equal(notice->reason, CLOSE_LEAVING);
         assert_false(notice->by_us);
+        harness_set_answering(h, true);
+        harness_advance(h, 5 * SEC);
         assert_non_null(harness_notice(h, NOTICE_LEFT));
         assert_null(harness_notice(h, NOTICE_SUSPECT));
         expect_no_dial(h);

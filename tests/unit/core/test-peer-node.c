@@ -42,25 +42,77 @@ static void test_every_change_is_told_once(void **state) {
         expect_nothing_told(h);
 
         say(h, seed, 1, 10, 0, MEMBER_SUSPECT);
-        expect_told(h, NOTICE_SUSPECT, true, true);
+        expect_told(h, NOTICE_SUSPECT, false, true);
         say(h, seed, 1, 10, 1, MEMBER_ALIVE);
-        expect_told(h, NOTICE_ALIVE, true, true);
+        expect_told(h, NOTICE_ALIVE, false, true);
         say(h, seed, 1, 10, 0, MEMBER_DEAD);            /* it has refuted that */
         expect_nothing_told(h);
 
         say(h, seed, 1, 10, 1, MEMBER_DEAD);
-        expect_told(h, NOTICE_DEAD, true, true);
+        expect_told(h, NOTICE_DEAD, false, true);
         say(h, seed, 1, 10, 1, MEMBER_SUSPECT);
         expect_nothing_told(h);
-        say(h, seed, 1, 10, 2, MEMBER_ALIVE);
-        expect_told(h, NOTICE_JOINED, true, false);
+        say(h, seed, 1, 11, 0, MEMBER_ALIVE);           /* the dead join, with whatever epoch */
+        expect_told(h, NOTICE_JOINED, false, false);
+
+        say(h, seed, 1, 12, 0, MEMBER_ALIVE);
+        expect_told(h, NOTICE_JOINED, true, true);      /* restarted, and nobody had missed it */
+        expect_nothing_told(h);
+}
+
+static void test_who_leaves_has_left_when_it_is_not_back_at_once(void **state) {
+        Harness *h = *state;
+        LinkId seed = set_seed(h);
+
+        say(h, seed, 1, 10, 0, MEMBER_ALIVE);
+        expect_told(h, NOTICE_JOINED, false, false);
+        say(h, seed, 1, 10, 0, MEMBER_LEFT);
+        assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
+        assert_int_equal(node_n_alive(harness_node(h)), 0);
+        harness_advance(h, 5 * SEC - 1);
+        expect_nothing_told(h);
+        harness_advance(h, 1);
+        expect_told(h, NOTICE_LEFT, false, false);
+        harness_advance(h, 20 * SEC);
+        expect_nothing_told(h);
 
         say(h, seed, 1, 11, 0, MEMBER_ALIVE);
-        expect_told(h, NOTICE_JOINED, true, true);      /* restarted, and nobody had missed it */
+        expect_told(h, NOTICE_JOINED, false, false);
+}
+
+static void test_who_leaves_and_is_back_at_once_has_restarted(void **state) {
+        Harness *h = *state;
+        LinkId seed = set_seed(h);
+
+        say(h, seed, 1, 10, 0, MEMBER_ALIVE);
+        expect_told(h, NOTICE_JOINED, false, false);
+        say(h, seed, 1, 10, 0, MEMBER_LEFT);
+        harness_advance(h, 5 * SEC - 1);
+        say(h, seed, 1, 11, 0, MEMBER_ALIVE);
+        expect_told(h, NOTICE_JOINED, true, true);
+        harness_advance(h, 20 * SEC);
+        expect_nothing_told(h);
+
+        /* With the epoch that it had, it only has not left: nobody was told that, either. */
         say(h, seed, 1, 11, 0, MEMBER_LEFT);
-        expect_told(h, NOTICE_LEFT, true, true);
-        say(h, seed, 1, 12, 0, MEMBER_ALIVE);
-        expect_told(h, NOTICE_JOINED, true, false);
+        harness_advance(h, 1 * SEC);
+        say(h, seed, 1, 11, 1, MEMBER_ALIVE);
+        assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+        harness_advance(h, 20 * SEC);
+        expect_nothing_told(h);
+}
+
+static void test_who_leaves_and_is_found_dead_at_once_is_dead(void **state) {
+        Harness *h = *state;
+        LinkId seed = set_seed(h);
+
+        say(h, seed, 1, 10, 0, MEMBER_ALIVE);
+        expect_told(h, NOTICE_JOINED, false, false);
+        say(h, seed, 1, 10, 0, MEMBER_LEFT);
+        say(h, seed, 1, 10, 0, MEMBER_DEAD);
+        expect_nothing_told(h);
+        harness_advance(h, 5 * SEC);
+        expect_told(h, NOTICE_DEAD, false, false);
         expect_nothing_told(h);
 }
 
@@ -137,7 +189,7 @@ static void test_the_dead_stay_dead_until_they_refute(void **state) {
         expect_nothing_told(h);
         send_refute(h, link, &other, HARNESS_EPOCH, 4);
         assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
-        expect_told(h, NOTICE_JOINED, true, false);
+        expect_told(h, NOTICE_JOINED, false, false);
 }
 
 static void test_a_restarted_member_needs_no_refutation(void **state) {
@@ -150,7 +202,7 @@ static void test_a_restarted_member_needs_no_refutation(void **state) {
         assert_int_not_equal(harness_open(h, &other), 0);
         assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
         assert_int_equal(member_of(h, 1).record->incarnation, 0);
-        expect_told(h, NOTICE_JOINED, true, false);
+        expect_told(h, NOTICE_JOINED, false, false);
 }
 
 static void test_an_earlier_life_that_leaves_changes_nothing(void **state) {
@@ -230,6 +282,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_every_change_is_told_once),
+                TEST(test_who_leaves_has_left_when_it_is_not_back_at_once),
+                TEST(test_who_leaves_and_is_back_at_once_has_restarted),
+                TEST(test_who_leaves_and_is_found_dead_at_once_is_dead),
                 TEST(test_who_was_gone_before_we_heard_of_it_is_not_news),
                 TEST(test_addresses_of_equal_records_are_joined),
                 TEST(test_a_caller_is_a_member),

@@ -299,6 +299,7 @@ static void test_a_renewal_with_a_higher_incarnation_revives(void **state) {
 
         message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH);
         harness_send(h, link, &leave);
+        harness_advance(h, 5 * USEC_PER_SEC);           /* it is not restarting, people think */
         send_renew(h, link, HARNESS_EPOCH, 1, 4);
         assert_int_equal(expect(h, link, MESSAGE_RENEW_OK)->renew_ok.held.state, MEMBER_ALIVE);
         assert_true(is_listed(h, 1));
@@ -326,12 +327,49 @@ static void test_leaving_takes_effect_at_once(void **state) {
         harness_send(h, link, &leave);
         assert_int_equal(member_of(h, 1).state, MEMBER_LEFT);
         assert_int_equal(node_n_alive(harness_node(h)), 0);
+        harness_send(h, link, &leave);
+
+        harness_advance(h, 5 * USEC_PER_SEC - 1);                /* it may be restarting */
+        assert_null(harness_notice(h, NOTICE_LEFT));
+        harness_advance(h, 1);
         notice = harness_notice(h, NOTICE_LEFT);
         assert_non_null(notice);
         assert_int_equal(notice->n, 0);
 
         harness_send(h, link, &leave);
+        harness_advance(h, 5 * USEC_PER_SEC);
         assert_null(harness_notice(h, NOTICE_LEFT));
+        harness_change(h, link, LINK_CLOSED);
+        harness_advance(h, DAY - 10 * USEC_PER_SEC - 1);
+        assert_int_equal(node_n_members(harness_node(h)), 1);
+        harness_advance(h, 1);
+        assert_int_equal(node_n_members(harness_node(h)), 0);
+}
+
+static void test_who_leaves_and_is_back_at_once_has_restarted(void **state) {
+        Harness *h = *state;
+        LinkId link = register_peer(h, 1, 4);
+        Other peer = harness_peer(1);
+        const Notice *notice;
+        Record record;
+        Message leave;
+
+        assert_false(harness_notice(h, NOTICE_REGISTERED)->known);
+        message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH);
+        harness_send(h, link, &leave);
+        harness_change(h, link, LINK_CLOSED);
+        harness_advance(h, 4 * USEC_PER_SEC);
+
+        peer.epoch++;
+        link = harness_open(h, &peer);
+        record = harness_record(&peer);
+        send_register(h, link, &record, 1);
+        notice = harness_notice(h, NOTICE_REGISTERED);
+        assert_true(notice->restarted);
+        assert_true(notice->known);
+        harness_advance(h, 5 * USEC_PER_SEC);
+        assert_null(harness_notice(h, NOTICE_LEFT));
+        assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
 }
 
 static void test_who_leaves_has_the_last_word_on_its_incarnation(void **state) {
@@ -384,6 +422,7 @@ static void test_who_left_is_told_and_not_listed_until_it_refutes(void **state) 
 
         message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH, .incarnation = 2);
         harness_send(h, link, &leave);
+        harness_advance(h, 5 * USEC_PER_SEC);
 
         send_register(h, link, &record, 4);
         answer = expect(h, link, MESSAGE_REGISTER_OK);
@@ -692,6 +731,7 @@ int main(void) {
                 TEST(test_a_renewal_with_a_higher_incarnation_revives),
                 TEST(test_a_lost_one_is_forgotten_after_a_day),
                 TEST(test_leaving_takes_effect_at_once),
+                TEST(test_who_leaves_and_is_back_at_once_has_restarted),
                 TEST(test_who_leaves_has_the_last_word_on_its_incarnation),
                 TEST(test_the_addresses_that_a_peer_names_itself_come_first),
                 TEST(test_a_tombstone_lasts_a_day),
