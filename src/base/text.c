@@ -132,6 +132,15 @@ char *text_escape(const void *data, size_t size) {
         return out;
 }
 
+/* A second unit that is zero is left out: "10 min". */
+static void duration_format_two(char buffer[static DURATION_TEXT_SIZE], uint64_t n, const char *unit, uint64_t rest,
+                                const char *rest_unit) {
+        if (rest == 0)
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " %s", n, unit);
+        else
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " %s %" PRIu64 " %s", n, unit, rest, rest_unit);
+}
+
 /* Digits are cut, not rounded: 999.99 ms must not become "1000.0 ms". */
 char *duration_format(usec_t t, char buffer[static DURATION_TEXT_SIZE]) {
         uint64_t s = t / USEC_PER_SEC;
@@ -145,11 +154,11 @@ char *duration_format(usec_t t, char buffer[static DURATION_TEXT_SIZE]) {
         else if (s < 60)
                 (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " s", s);
         else if (s < 3600)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+                duration_format_two(buffer, s / 60, "min", s % 60, "s");
         else if (s < 48 * 3600)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+                duration_format_two(buffer, s / 3600, "h", s / 60 % 60, "min");
         else
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " days %" PRIu64 " h", s / 86400, s / 3600 % 24);
+                duration_format_two(buffer, s / 86400, "days", s / 3600 % 24, "h");
         return buffer;
 }
 

@@ -34,7 +34,7 @@ char *text_escape(const void *data, size_t size);
 
 #define DURATION_TEXT_SIZE 48
 
-/* "0.4 ms", "1.6 s", "12 s", "2 min 11 s", "3 h 5 min", "2 days 3 h", "never" for USEC_INFINITY. */
+/* "0.4 ms", "1.6 s", "12 s", "2 min 11 s", "10 min", "3 h 5 min", "2 days 3 h", "never" for USEC_INFINITY. */
 char *duration_format(usec_t duration, char buffer[static DURATION_TEXT_SIZE]);
 #define DURATION_TEXT(t) duration_format((t), (char[DURATION_TEXT_SIZE]){})
 
