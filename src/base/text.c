@@ -132,6 +132,18 @@ char *text_escape(const void *data, size_t size) {
         return out;
 }
 
+char *text_clause(const char *sentence, char *buffer) {
+        size_t size = strlen(sentence);
+
+        if (size > 0 && sentence[size - 1] == '.')
+                size--;
+        memcpy(buffer, sentence, size);
+        buffer[size] = 0;
+        if (size > 1 && buffer[0] >= 'A' && buffer[0] <= 'Z' && (buffer[1] == ' ' || (buffer[1] >= 'a' && buffer[1] <= 'z')))
+                buffer[0] = (char) (buffer[0] - 'A' + 'a');
+        return buffer;
+}
+
 /* A second unit that is zero is left out: "10 min". */
 static void duration_format_two(char buffer[static DURATION_TEXT_SIZE], uint64_t n, const char *unit, uint64_t rest,
                                 const char *rest_unit) {

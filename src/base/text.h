@@ -32,6 +32,18 @@ bool ascii_is_printable(const char *text, size_t size);
  */
 char *text_escape(const void *data, size_t size);
 
+/**
+ * text_clause() - a sentence as it stands in the middle of another one
+ * @sentence:   "Too many connections.", as it came from a remote
+ * @buffer:     at least as large as @sentence with its NUL
+ *
+ * Without the full stop, and with a small letter at its beginning unless the first word is an abbreviation: "too many
+ * connections", "HELLO was not the first message". Not escaped.
+ *
+ * Return: @buffer.
+ */
+char *text_clause(const char *sentence, char *buffer);
+
 #define DURATION_TEXT_SIZE 48
 
 /* "0.4 ms", "1.6 s", "12 s", "2 min 11 s", "10 min", "3 h 5 min", "2 days 3 h", "never" for USEC_INFINITY. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "core/node-internal.h"
 
 #define BACKOFF_MIN_USEC (100 * USEC_PER_MSEC)
@@ -118,8 +119,8 @@ int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_us
 }
 
 static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end) {
+        char detail[DETAIL_MAX + 1];
         const char *text = NULL;
-        size_t detail_size;
 
         switch (end) {
         case END_REFUSED:
@@ -135,12 +136,10 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
                 text = "the connection broke";
                 break;
         case END_CLOSED:
-                detail_size = strlen(session->detail);
-                if (detail_size > 0 && session->detail[detail_size - 1] == '.')
-                        detail_size--;          /* ours goes on in the middle of a sentence */
-                (void) snprintf(slot->error, sizeof(slot->error), "it closed the session (%s)%s%.*s",
-                                close_reason_to_string(session->reason) ?: "unknown reason",
-                                detail_size > 0 ? ": " : "", (int) detail_size, session->detail);
+                (void) text_clause(session->detail, detail);
+                (void) snprintf(slot->error, sizeof(slot->error), "it closed the session (%s)%s%s",
+                                close_reason_to_string(session->reason) ?: "unknown reason", isempty(detail) ? "" : ": ",
+                                detail);
                 return;
         case END_BY_US:
                 text = "we closed the session";

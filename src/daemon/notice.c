@@ -98,14 +98,7 @@ bool notice_is_remote(NoticeType type) {
 }
 
 const char *notice_reason(const Notice *notice, char buffer[static DETAIL_MAX + 1]) {
-        const char *text = isempty(notice->detail) ? close_reason_to_phrase(notice->reason) : notice->detail;
-        size_t size = strlen(text);
-
-        if (size > 0 && text[size - 1] == '.')
-                size--;
-        memcpy(buffer, text, size);
-        buffer[size] = 0;
-        return buffer;
+        return text_clause(isempty(notice->detail) ? close_reason_to_phrase(notice->reason) : notice->detail, buffer);
 }
 
 const char *notice_evidence(const Notice *notice, char buffer[static EVIDENCE_TEXT_SIZE]) {

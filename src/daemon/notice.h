@@ -10,8 +10,8 @@ bool notice_is_remote(NoticeType type);
 
 void notice_log(const Notice *notice);
 
-/* Why, in words that may be in the middle of a sentence: what the other end or we said, without its full stop, else a phrase for
- * the reason. Not escaped. Writes to @buffer and returns it. */
+/* Why, in words that may be in the middle of a sentence: what the other end or we said, else a phrase for the
+ * reason. Not escaped. Writes to @buffer and returns it. */
 const char *notice_reason(const Notice *notice, char buffer[static DETAIL_MAX + 1]);
 
 #define EVIDENCE_TEXT_SIZE 80U

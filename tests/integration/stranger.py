@@ -425,7 +425,8 @@ class Callee(NetworkTest):
             self.wait_log(self.peer, r"Linked to other at ")
 
     def test_a_refusal_is_logged_with_its_reason(self):
-        for reason, detail in (("network", "This is network x."), ("version", "Only version 9 is spoken here.")):
+        for reason, detail, said in (("network", "This is network x.", "this is network x"),
+                                     ("version", "HELLO of version 9 alone.", "HELLO of version 9 alone")):
             with socket.create_server(("127.0.0.1", free_ports(1)[0])) as listener:
                 port = listener.getsockname()[1]
 
@@ -438,7 +439,7 @@ class Callee(NetworkTest):
                 thread.start()
                 self.ctl("-i", self.peer, "connect", f"127.0.0.1:{port}", status=1)
                 thread.join()
-                self.wait_log(self.peer, rf"127\.0\.0\.1:{port} refused our session: {detail}".rstrip(".") + r"\.(?!\.)")
+                self.wait_log(self.peer, rf"127\.0\.0\.1:{port} refused our session: {said}\.(?!\.)")
 
 
 class Full(NetworkTest):

@@ -183,6 +183,27 @@ static void test_hex_digits(void **state) {
         }
 }
 
+static void test_a_sentence_fits_into_the_middle_of_another(void **state) {
+        static const struct {
+                const char *sentence, *clause;
+        } rows[] = {
+                { "Too many connections.",                 "too many connections"                },
+                { "A seed was expected at this address.",  "a seed was expected at this address" },
+                { "HELLO was expected.",                   "HELLO was expected"                  },
+                { "no address of ours",                    "no address of ours"                  },
+                { "Éteint.",                               "Éteint"                              },
+                { "D-Bus",                                 "D-Bus"                               },
+                { "X",                                     "X"                                   },
+                { "...",                                   ".."                                  },
+                { ".",                                     ""                                    },
+                { "",                                      ""                                    },
+        };
+        char buffer[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                assert_string_equal(text_clause(rows[i].sentence, buffer), rows[i].clause);
+}
+
 static void test_durations_read_well_at_every_size(void **state) {
         static const struct {
                 usec_t usec;
@@ -247,6 +268,7 @@ int main(void) {
                 cmocka_unit_test(test_numbers_are_digits_and_nothing_else),
                 cmocka_unit_test(test_ports_are_1_to_65535),
                 cmocka_unit_test(test_hex_digits),
+                cmocka_unit_test(test_a_sentence_fits_into_the_middle_of_another),
                 cmocka_unit_test(test_durations_read_well_at_every_size),
                 cmocka_unit_test(test_sizes_read_well_at_every_size),
         };

@@ -270,7 +270,7 @@ static void test_it_is_said_how_the_last_attempt_failed(void **state) {
         harness_change(h, link, LINK_CONNECTED);
         message_set(&message, MESSAGE_CLOSE, close, .reason = CLOSE_NETWORK, .detail = "Not this one.");
         harness_send(h, link, &message);
-        assert_string_equal(seed_info(h, 0).error, "it closed the session (network): Not this one");
+        assert_string_equal(seed_info(h, 0).error, "it closed the session (network): not this one");
 
         harness_advance(h, 30 * SEC);
         link = resolve_seed(h, 1);
