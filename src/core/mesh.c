@@ -99,10 +99,28 @@ static void notice_seed(Node *node, NoticeType type, const Session *session, con
                 address_format(session->addresses, notice->seed);
 }
 
+static bool told_remove(Mesh *mesh, const NodeId *id) {
+        for (size_t i = 0; i < mesh->n_told; i++)
+                if (node_id_equal(&mesh->told[i], id)) {
+                        memmove(mesh->told + i, mesh->told + i + 1, (--mesh->n_told - i) * sizeof(mesh->told[0]));
+                        return true;
+                }
+        return false;
+}
+
+static void mesh_tell_linked(Node *node, const Session *session, const SeedSlot *slot) {
+        Mesh *mesh = &node->seed->mesh;
+
+        if (!told_remove(mesh, &session->id))
+                notice_seed(node, NOTICE_SEED_LINKED, session, slot);
+        if (mesh->n_told == ELEMENTSOF(mesh->told))
+                (void) told_remove(mesh, &mesh->told[0]);
+        mesh->told[mesh->n_told++] = session->id;
+}
+
 int mesh_opened(Node *node, Session *session, usec_t now_usec) {
         Mesh *mesh = &node->seed->mesh;
         SeedSlot *slot;
-        bool is_new;
         int r;
 
         if (session->role != ROLE_SEED)
@@ -114,14 +132,12 @@ int mesh_opened(Node *node, Session *session, usec_t now_usec) {
 
         session->meshed = true;
         mesh->n_linked++;
-        is_new = !slot || slot->state != SEED_REGISTERED;
         if (slot) {
                 r = mesh_take(node, slot, session, now_usec);
                 if (r < 0)
                         return r;
         }
-        if (is_new)
-                notice_seed(node, NOTICE_SEED_LINKED, session, slot);
+        mesh_tell_linked(node, session, slot);
 
         /* The one that called compares at once; after that each side does so in its own time. */
         session_set_timer(node, session, usec_add(now_usec, random_jitter(&node->random, DIGEST_USEC)));
@@ -144,8 +160,10 @@ int mesh_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
                 session->seed = NULL;
                 return mesh_take(node, slot, other, now_usec);
         }
-        if (session->meshed && !other && session->reason != CLOSE_SUPERSEDED)
+        if (session->meshed && !other && session->reason != CLOSE_SUPERSEDED) {
+                (void) told_remove(&node->seed->mesh, &id);
                 notice_seed(node, NOTICE_SEED_UNLINKED, session, slot);
+        }
         if (!slot)
                 return 0;
 
@@ -159,6 +177,12 @@ int mesh_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
                 if (node->seeds[i]->alias && node_id_equal(&node->seeds[i]->id, &id))
                         slot_set_alias(node->seeds[i], false, now_usec);
         return mesh_link(node, now_usec);
+}
+
+int mesh_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
+        if (slot->said)
+                (void) told_remove(&node->seed->mesh, &slot->id);
+        return 0;
 }
 
 int mesh_on_session_timer(Node *node, Session *session, usec_t now_usec) {

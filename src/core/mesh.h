@@ -19,12 +19,18 @@
 
 typedef struct Mesh {
         size_t n_linked;                /* sessions with seeds */
+        /* Seeds that NOTICE_SEED_LINKED was given of, and nothing to the contrary since: one that dials us while we dial
+         * it is linked once, whichever session opens first or ends first. The oldest comes first. */
+        NodeId told[SEEDS_MAX + MESH_UNLISTED_MAX];
+        size_t n_told;
 } Mesh;
 
 /* Finds a session for every seed of the list that has none. */
 int mesh_link(Node *node, usec_t now_usec);
 int mesh_opened(Node *node, Session *session, usec_t now_usec);
 int mesh_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+/* No address of an entry leads anywhere, which may have been said. */
+int mesh_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec);
 int mesh_on_session_timer(Node *node, Session *session, usec_t now_usec);
 
 /* Whether a seed may say that somebody is gone: we dialled it from the list, or it comes from the host of an entry

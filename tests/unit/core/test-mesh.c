@@ -120,6 +120,56 @@ static void test_the_larger_id_follows_the_newest_session(void **state) {
         assert_true(harness_is_up(h, accepted));
 }
 
+/* The session that they opened is not known to be with a seed of the list before our name is resolved, and it may end before
+ * the one that replaces it opens. */
+static void test_that_a_seed_is_linked_is_told_once(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(100);
+        Address address = harness_address(100, 5000);
+        LinkId dialled, accepted;
+        Message close;
+
+        harness_set_seeds(h, (uint8_t[]) { 100, 0 });
+        accepted = harness_open(h, &seed);
+        assert_string_equal(harness_notice(h, NOTICE_SEED_LINKED)->seed, "10.0.0.100:5000");
+        harness_resolve(h, 100, &address, 1);
+        dialled = harness_dialled(h, NULL);
+        message_set(&close, MESSAGE_CLOSE, close, .reason = CLOSE_SUPERSEDED);
+        harness_send(h, accepted, &close);
+        assert_true(harness_answer(h, dialled, &seed, NULL));
+        assert_int_equal(seed_info(h, 0).state, SEED_REGISTERED);
+        assert_null(harness_notice(h, NOTICE_SEED_LINKED));
+
+        /* It calls once more, as after a name that it has for us, too. */
+        accepted = harness_open(h, &seed);
+        harness_send(h, dialled, &close);
+        assert_null(harness_notice(h, NOTICE_SEED_LINKED));
+        assert_null(harness_notice(h, NOTICE_SEED_UNLINKED));
+
+        harness_change(h, accepted, LINK_RESET);
+        assert_non_null(harness_notice(h, NOTICE_SEED_UNLINKED));
+        assert_int_not_equal(harness_open(h, &seed), 0);
+        assert_non_null(harness_notice(h, NOTICE_SEED_LINKED));
+}
+
+static void test_a_seed_that_did_not_come_back_is_told_again(void **state) {
+        Harness *h = *state;
+        Other seed = harness_seed(200);
+        LinkId link = link_seed(h, 200);
+        Message close;
+
+        assert_non_null(harness_notice(h, NOTICE_SEED_LINKED));
+        message_set(&close, MESSAGE_CLOSE, close, .reason = CLOSE_SUPERSEDED);
+        harness_send(h, link, &close);
+        assert_null(harness_notice(h, NOTICE_SEED_UNLINKED));
+        harness_advance(h, SEC);
+        resolve(h, 200);
+        harness_change(h, harness_dialled(h, NULL), LINK_REFUSED);
+        assert_non_null(harness_notice(h, NOTICE_SEED_UNREACHABLE));
+        assert_int_not_equal(harness_open(h, &seed), 0);
+        assert_non_null(harness_notice(h, NOTICE_SEED_LINKED));
+}
+
 static void test_two_names_of_one_seed_are_one_seed(void **state) {
         Harness *h = *state;
         Other seed = harness_seed(200);
@@ -225,6 +275,8 @@ int main(void) {
                 TEST(test_a_seed_that_called_is_not_dialled),
                 TEST(test_two_seeds_that_dial_each_other_settle_on_one_session),
                 TEST(test_the_larger_id_follows_the_newest_session),
+                TEST(test_that_a_seed_is_linked_is_told_once),
+                TEST(test_a_seed_that_did_not_come_back_is_told_again),
                 TEST(test_two_names_of_one_seed_are_one_seed),
                 TEST(test_a_silent_seed_is_left_after_35_seconds),
                 TEST(test_a_seed_that_is_heard_is_kept),
