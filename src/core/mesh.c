@@ -44,12 +44,6 @@ bool mesh_believes(const Node *node, const Session *session) {
         return false;
 }
 
-static void slot_set_alias(SeedSlot *slot, bool alias, usec_t now_usec) {
-        slot->alias = alias;
-        slot->state = alias ? SEED_SELF : SEED_STANDBY;
-        slot->since_usec = now_usec;
-}
-
 /* From now on this session is that entry's, whichever of both ends opened it. */
 static int mesh_take(Node *node, SeedSlot *slot, Session *session, usec_t now_usec) {
         SeedSlot *other = session->seed;
@@ -59,7 +53,9 @@ static int mesh_take(Node *node, SeedSlot *slot, Session *session, usec_t now_us
         if (other && other != slot) {
                 other->session = NULL;
                 other->id = session->id;
-                slot_set_alias(other, true, now_usec);
+                other->alias = true;
+                other->state = SEED_SELF;
+                other->since_usec = now_usec;
         }
         return seed_slot_opened(node, slot, session, now_usec);
 }
@@ -173,9 +169,7 @@ int mesh_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         session->seed = NULL;
 
         /* Entries that were not needed while this one led to the same seed may be the better ones now. */
-        for (size_t i = 0; i < node->n_seeds; i++)
-                if (node->seeds[i]->alias && node_id_equal(&node->seeds[i]->id, &id))
-                        slot_set_alias(node->seeds[i], false, now_usec);
+        seed_list_release_aliases(node, &id, now_usec);
         return mesh_link(node, now_usec);
 }
 
