@@ -140,6 +140,14 @@ static int daemon_take_config(Daemon *daemon, Config *config, const SeedsConfig 
         return 0;
 }
 
+/* The status says what became of it before the service manager hears that it is over. */
+static void daemon_reloaded(Daemon *daemon, int error) {
+        daemon->status_is_stale = true;
+        daemon->handlers->settle(daemon->userdata, error);
+        daemon->is_reloading = false;
+        process_ready(daemon->process);
+}
+
 int daemon_reload(Daemon *daemon, char **ret_reason) {
         _cleanup_(config_diagnostics_done) ConfigDiagnostics diagnostics = {};
         _cleanup_(seeds_config_freep) SeedsConfig *seeds = NULL;
@@ -148,7 +156,7 @@ int daemon_reload(Daemon *daemon, char **ret_reason) {
         int r;
 
         process_reloading(daemon->process);
-        daemon->status_is_stale = true;
+        daemon->is_reloading = true;
         free(daemon->reload_refused);
         daemon->reload_refused = NULL;
 
@@ -161,15 +169,13 @@ int daemon_reload(Daemon *daemon, char **ret_reason) {
                         *ret_reason = all_errors(&diagnostics);
                 log_facts(LOG_ERR, LOG_FACTS(.message_id = MESSAGE_ID_CONFIG_REFUSED, .reason = reason),
                           "The new configuration is refused, the old one stays in force.");
-                process_ready(daemon->process);
-                daemon_settled(daemon, 0);
+                daemon_reloaded(daemon, 0);
                 return r;
         }
 
         r = daemon_take_config(daemon, config, seeds);
         if (r >= 0)
                 log_facts(LOG_INFO, LOG_FACTS(.message_id = MESSAGE_ID_CONFIG_LOADED), "The configuration was read again.");
-        process_ready(daemon->process);
-        daemon->handlers->settle(daemon->userdata, r);
+        daemon_reloaded(daemon, r);
         return r;
 }

@@ -134,7 +134,7 @@ static void daemon_tell_status(Daemon *daemon) {
         n = strlen(status);
         if (daemon->reload_refused)
                 (void) snprintf(status + n, sizeof(status) - n, "; reload refused: %s", daemon->reload_refused);
-        process_set_status(daemon->process, status);
+        process_set_status(daemon->process, status, daemon->is_reloading);
 }
 
 void daemon_settled(Daemon *daemon, int error) {

@@ -67,6 +67,7 @@ struct Daemon {
         usec_t started_usec;                    /* CLOCK_REALTIME */
 
         char *reload_refused;                   /* why the last reload was, or NULL */
+        bool is_reloading;                      /* whoever asked for it reads the status as soon as it is over */
         bool is_running;                        /* the node has started */
         bool is_ready_held;                     /* the service manager is to be told a little later */
         sd_event_source *ready_source;

@@ -153,7 +153,7 @@ static int process_on_status(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-void process_set_status(Process *process, const char *status) {
+void process_set_status(Process *process, const char *status, bool at_once) {
         usec_t next_usec = usec_add(process->status_told_usec, STATUS_INTERVAL_USEC);
 
         free(process->status);
@@ -161,7 +161,7 @@ void process_set_status(Process *process, const char *status) {
         if (!process->status)
                 return;
 
-        if (!process->status_told || event_now(process->event) >= next_usec)
+        if (at_once || !process->status_told || event_now(process->event) >= next_usec)
                 process_tell_status(process);
         else {
                 (void) sd_event_source_set_time(process->status_source, next_usec);

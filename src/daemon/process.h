@@ -32,5 +32,6 @@ void process_ready(Process *process);
 void process_reloading(Process *process);       /* until process_ready() */
 void process_stopping(Process *process);
 
-/* The STATUS= line, at most once a second; of several in that time the last one is told. */
-void process_set_status(Process *process, const char *status);
+/* The STATUS= line, at most once a second; of several in that time the last one is told. One that somebody waits for,
+ * @at_once, is told now. */
+void process_set_status(Process *process, const char *status, bool at_once);

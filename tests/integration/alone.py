@@ -228,6 +228,30 @@ class Configuration(Alone):
         self.assert_says(self.peer, r"p2pnet\.conf:4: links\.outgoing: found 65, accepted is 1 to 64\.")
         self.assertIsNone(process.poll())
 
+    def test_what_became_of_a_reload_is_in_the_status_when_it_is_over(self):
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(self.path("notify"))
+        manager.settimeout(30)
+
+        def reload_status():
+            """The last STATUS before READY, however soon after another one."""
+            status, is_reloading = None, False
+            process.send_signal(signal.SIGHUP)
+            while True:
+                told = dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
+                is_reloading = is_reloading or "RELOADING" in told
+                status = told.get("STATUS", status) if is_reloading else None
+                if is_reloading and "READY" in told:
+                    return status
+
+        process = self.start(self.peer, wait=True, env=self.environment(NOTIFY_SOCKET=self.path("notify")))
+        for _ in range(3):
+            self.write_config("p2pnet.conf", self.CONFIG + "links = { outgoing = 65; };\n")
+            self.assertIn("; reload refused: ", reload_status())
+            self.write_config("p2pnet.conf", self.CONFIG)
+            self.assertNotIn("refused", reload_status())
+
     def test_the_log_level_leaves_out_what_is_below(self):
         self.write_config("p2pnet.conf", self.CONFIG + 'log = { level = "warning"; };\n')
         self.start(self.peer)
