@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -104,6 +105,34 @@ static int file_read_all(int fd, char **ret, size_t *ret_size) {
         return 0;
 }
 
+/*
+ * Says that something cannot be read, or whatever @what is, and why; of what permissions forbid, what to do. A directory on
+ * the way that may not be entered is named instead of each file in it, and so named once.
+ */
+static void fail_to_read(ConfigDiagnostics *diagnostics, const char *path, const char *what) {
+        int error = errno;
+        _cleanup_free_ char *denied = NULL;
+        const struct passwd *user;
+
+        denied = strdup(path);
+        for (char *slash = denied ? strchr(denied + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                if (faccessat(AT_FDCWD, denied, X_OK, AT_EACCESS) < 0 && errno == EACCES)
+                        break;          /* with the rest cut off */
+                *slash = '/';
+        }
+
+        errno = error;
+        if (!denied || error != EACCES) {
+                config_fail(diagnostics, &(ConfigPosition) { .file = path }, "cannot be %s: %m.", what);
+                return;
+        }
+        user = getpwuid(geteuid());
+        config_fail(diagnostics, &(ConfigPosition) { .file = denied },
+                    "may not be read by user %s; grant that, for example by \"chmod -R a+rX\".",
+                    user ? user->pw_name : "of this process");
+}
+
 static bool stat_is_mask(const struct stat *st) {
         return (S_ISREG(st->st_mode) && st->st_size == 0) ||
                (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));          /* /dev/null */
@@ -123,7 +152,7 @@ static int file_read(const char *path, ConfigFile *ret, ConfigDiagnostics *diagn
 
         if (stat(path, &st) < 0) {
                 if (errno != ENOENT)
-                        config_fail(diagnostics, &at, "cannot be looked at: %m.");
+                        fail_to_read(diagnostics, path, "looked at");
                 else if (lstat(path, &st) < 0)
                         return -ENOENT;         /* truly not there, or gone since the directory was read */
                 else
@@ -138,7 +167,7 @@ static int file_read(const char *path, ConfigFile *ret, ConfigDiagnostics *diagn
                 if (fd < 0 && errno == ENOENT)
                         return -ENOENT;
                 if (fd < 0 || fstat(fd, &st) < 0) {
-                        config_fail(diagnostics, &at, "cannot be read: %m.");
+                        fail_to_read(diagnostics, path, "read");
                         return 0;
                 }
         }
@@ -225,7 +254,7 @@ static int names_read(NameList *names, const char *place, const char *dropin, Co
                 if (errno == ENOTDIR)
                         config_fail(diagnostics, &at, "is not a directory.");
                 else if (errno != ENOENT)
-                        config_fail(diagnostics, &at, "cannot be read: %m.");
+                        fail_to_read(diagnostics, path, "read");
                 return 0;
         }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <pwd.h>
+
 #include "conf/config-file.h"
 
 #include <sys/socket.h>
@@ -225,20 +227,41 @@ static void test_what_is_no_file_gets_a_sentence_and_hangs_nothing(void **state)
         assert_refused(tree, "etc/x.conf.d", "is not a directory.");
 }
 
+/* As somebody whom permissions bind: root may read everything. */
+static void assert_denied(Tree *tree, const char *name) {
+        const struct passwd *user;
+        _cleanup_(config_files_freep) ConfigFiles *files = NULL;
+        char sentence[2 * PATH_MAX];
+
+        assert_int_equal(chmod(tree->root, 0755), 0);
+        if (geteuid() == 0)
+                assert_int_equal(seteuid(65534), 0);
+        user = getpwuid(geteuid());
+        (void) snprintf(sentence, sizeof(sentence),
+                        "%s: may not be read by user %s; grant that, for example by \"chmod -R a+rX\".",
+                        tree_path(tree, name), user ? user->pw_name : "of this process");
+        files = read_files(tree);
+        assert_int_equal(seteuid(getuid()), 0);
+        assert_true(files->n_refused > 0);
+        assert_said_only(&tree->diagnostics, sentence);
+}
+
 static void test_file_without_permission_gets_a_sentence(void **state) {
         Tree *tree = *state;
 
         tree_write(tree, "etc/x.conf", "secret");
         assert_int_equal(chmod(tree_path(tree, "etc/x.conf"), 0), 0);
+        assert_denied(tree, "etc/x.conf");
+}
 
-        if (geteuid() == 0) {
-                /* Root may read everything: become somebody who may not, and root again for the cleaning up. */
-                assert_int_equal(chmod(tree->root, 0755), 0);
-                assert_int_equal(seteuid(65534), 0);
-                assert_refused(tree, "etc/x.conf", "cannot be read: Permission denied.");
-                assert_int_equal(seteuid(0), 0);
-        } else
-                assert_refused(tree, "etc/x.conf", "cannot be read: Permission denied.");
+static void test_directory_without_permission_gets_one_sentence(void **state) {
+        Tree *tree = *state;
+
+        tree_write(tree, "etc/x.conf", "secret");
+        tree_write(tree, "etc/x.conf.d/a.conf", "secret");
+        assert_int_equal(chmod(tree->etc, 0), 0);
+        assert_denied(tree, "etc");
+        assert_int_equal(chmod(tree->etc, 0755), 0);
 }
 
 static void test_bad_file_does_not_hide_the_others(void **state) {
@@ -309,6 +332,7 @@ int main(void) {
                 tree_test(test_other_names_are_not_dropins),
                 tree_test(test_what_is_no_file_gets_a_sentence_and_hangs_nothing),
                 tree_test(test_file_without_permission_gets_a_sentence),
+                tree_test(test_directory_without_permission_gets_one_sentence),
                 tree_test(test_bad_file_does_not_hide_the_others),
                 tree_test(test_size_of_a_file_is_bounded),
                 tree_test(test_number_of_files_is_bounded),
