@@ -20,6 +20,8 @@
 #define MESSAGE_ID_CONFIG_LOADED        "b7c74822f38143cf88036acc2feb9991"
 #define MESSAGE_ID_CONFIG_REFUSED       "6bc79cd4cb54475aa3c9e010dc588d7c"      /* REASON */
 #define MESSAGE_ID_PORT_IN_USE          "ed5ad2c05edc4d118678d013a4019301"      /* REASON */
+#define MESSAGE_ID_ADDRESS_AWAY         "95c0be72c9504b138045110ff8873b5c"      /* REASON */
+#define MESSAGE_ID_NOT_STARTED          "ec422c52c96240b6875589bb7f5c9454"      /* REASON */
 #define MESSAGE_ID_BUS_LOST             "d427aa2fdb4243f1b9a6df6e62c409bb"      /* REASON */
 #define MESSAGE_ID_BUS_BACK             "c19b160ca558461db316ab141eb1b822"
 #define MESSAGE_ID_CLOCK_JUMP           "55a8df645a644b10837241c2a4bf9151"      /* REASON */
@@ -31,6 +33,7 @@
 #define MESSAGE_ID_IDENTITY_DUPLICATE   "27c78d9c38db439bb926414dcf065b6a"      /* NODE_ID */
 #define MESSAGE_ID_STATE_DAMAGED        "49776966fc4445659d92d540fe7cf69e"      /* FILE REASON */
 #define MESSAGE_ID_STATE_NOT_WRITABLE   "bc41b36d29944f2fabfa1f6af7361221"      /* FILE REASON */
+#define MESSAGE_ID_STATE_DENIED         "86a353b1a54247d0af6c5b6ee07117b8"      /* FILE */
 #define MESSAGE_ID_SEED_ADDED           "232470715aaa4f27b6f4785050e31564"      /* FILE SEED */
 
 /* The node and the network */
