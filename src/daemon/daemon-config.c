@@ -108,13 +108,18 @@ void daemon_on_seed_files(void *userdata) {
                 log_warning("The list of seeds has changed and cannot be used: %s Keeping the old one.", reason);
                 free(daemon->seeds_refused);
                 daemon->seeds_refused = strdup(reason);
+                daemon->status_is_stale = true;
+                daemon_settled(daemon, 0);
                 return;
         }
 
+        daemon->status_is_stale |= daemon->seeds_refused != NULL;
         free(daemon->seeds_refused);
         daemon->seeds_refused = NULL;
-        if (seeds_are_the_same(daemon, seeds))
+        if (seeds_are_the_same(daemon, seeds)) {
+                daemon_settled(daemon, 0);
                 return;
+        }
 
         log_info("The list of seeds has changed: it has %zu now.", seeds->n_entries);
         daemon->handlers->settle(daemon->userdata, daemon_take_seeds(daemon, seeds));
@@ -169,6 +174,7 @@ int daemon_reload(Daemon *daemon, char **ret_reason) {
                         *ret_reason = all_errors(&diagnostics);
                 log_facts(LOG_ERR, LOG_FACTS(.message_id = MESSAGE_ID_CONFIG_REFUSED, .reason = reason),
                           "The new configuration is refused, the old one stays in force.");
+                log_forget_errors();
                 daemon_reloaded(daemon, 0);
                 return r;
         }

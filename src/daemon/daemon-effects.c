@@ -3,8 +3,10 @@
 /* What the core asks for and both programs do alike, and what follows when it asks for nothing more. */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
@@ -53,6 +55,7 @@ static void daemon_persist(Daemon *daemon, PersistWhat what) {
         /* A disk that was full when we started may have room by now. */
         if (r >= 0 && !daemon->is_identity_saved)
                 daemon->is_identity_saved = identity_save(daemon->state, node_identity(daemon->node)) >= 0;
+        daemon->status_is_stale = true;
 }
 
 static void daemon_log_state(Daemon *daemon) {
@@ -71,6 +74,8 @@ int daemon_on_still_isolated(sd_event_source *source, uint64_t usec, void *userd
 
 static void daemon_on_notice(Daemon *daemon, const Notice *notice) {
         daemon->status_is_stale = true;
+        if (notice->type == NOTICE_DUPLICATE_ID)
+                daemon->identity_reason = "another living node has the old one";
 
         if (daemon->is_stopping)        /* that everything ends is no news then */
                 return;
@@ -122,18 +127,62 @@ static int daemon_arm(Daemon *daemon) {
         return r < 0 ? r : sd_event_source_set_enabled(daemon->deadline_source, SD_EVENT_ONESHOT);
 }
 
+void status_add(char status[static STATUS_SIZE], const char *format, ...) {
+        size_t n = strlen(status);
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(status + n, STATUS_SIZE - n, format, ap);
+        va_end(ap);
+}
+
+/* The first seed that is missed, and why. */
+static void daemon_add_seed_trouble(const Daemon *daemon, char status[static STATUS_SIZE]) {
+        if (node_n_registered(daemon->node) >= node_n_wanted(daemon->node))
+                return;
+
+        for (size_t i = 0; i < node_n_seeds(daemon->node); i++) {
+                SeedInfo seed = node_seed_at(daemon->node, i);
+                _cleanup_free_ char *error = NULL;
+
+                if (seed.state == SEED_REGISTERED || seed.state == SEED_STANDBY || seed.state == SEED_SELF || isempty(seed.error))
+                        continue;
+                error = text_escape(seed.error, strcspn(seed.error, "."));
+                if (error)
+                        status_add(status, strchr(seed.entry->host, ':') ? "; seed [%s]:%u: %s" : "; seed %s:%u: %s",
+                                   seed.entry->host, seed.entry->port, error);
+                return;
+        }
+}
+
+/* What is not as it should be, for as long as it is so: the journal said it once, and that may be long ago. */
+static void daemon_add_troubles(const Daemon *daemon, char status[static STATUS_SIZE]) {
+        const char *away, *unsaved = state_dir_trouble(daemon->state);
+        char buffer[ADDRESS_TEXT_SIZE];
+
+        daemon_add_seed_trouble(daemon, status);
+        if (daemon->reload_refused)
+                status_add(status, "; reload refused: %s", daemon->reload_refused);
+        if (daemon->seeds_refused)
+                status_add(status, "; list of seeds refused: %s", daemon->seeds_refused);
+        away = daemon_address_away(daemon, buffer);
+        if (away)
+                status_add(status, "; this host has no address %s", away);
+        if (unsaved)
+                status_add(status, "; state cannot be written to %s", unsaved);
+        if (daemon->identity_reason)
+                status_add(status, "; new id: %s", daemon->identity_reason);
+}
+
 static void daemon_tell_status(Daemon *daemon) {
         char status[STATUS_SIZE];
-        size_t n;
 
         if (!daemon->status_is_stale || !daemon->is_running)
                 return;
 
         daemon->status_is_stale = false;
         daemon->handlers->describe(daemon->userdata, status);
-        n = strlen(status);
-        if (daemon->reload_refused)
-                (void) snprintf(status + n, sizeof(status) - n, "; reload refused: %s", daemon->reload_refused);
+        daemon_add_troubles(daemon, status);
         process_set_status(daemon->process, status, daemon->is_reloading);
 }
 

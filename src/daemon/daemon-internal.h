@@ -5,11 +5,19 @@
  * What the files of Daemon share:
  *
  *      daemon.c                starting, stopping, the events of its life
+ *      daemon-listen.c         where it listens
  *      daemon-effects.c        what the core asks for
  *      daemon-config.c         what the administrator asks for
  */
 
 #include "daemon/daemon.h"
+
+/* ---- daemon-listen.c ---- */
+
+/* Return: 0, or the exit status after a sentence. */
+int daemon_listen(Daemon *daemon);
+/* The first address listened on that this host does not have, without the port; NULL when there is none. */
+const char *daemon_address_away(const Daemon *daemon, char buffer[static ADDRESS_TEXT_SIZE]);
 
 /* ---- daemon-effects.c ---- */
 

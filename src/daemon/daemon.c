@@ -3,6 +3,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -79,52 +80,6 @@ static void daemon_on_resting(void *userdata, int error) {
 
 /* ---- starting ---- */
 
-static int listen_failed(const Daemon *daemon, const Address *address, int error) {
-        Address host = *address;
-        _cleanup_free_ char *text = NULL;
-        char *colon;
-
-        text = strdup(ADDRESS_TEXT(&host));
-        if (!text)
-                return EX_OSERR;
-        colon = strrchr(text, ':');
-        *colon = 0;
-
-        switch (-error) {
-        case EADDRINUSE:
-                log_facts(LOG_ERR, LOG_FACTS(.message_id = MESSAGE_ID_PORT_IN_USE, .reason = "the port is in use"),
-                          "Port %u on %s is in use by another program.", daemon->port, text);
-                return EX_UNAVAILABLE;
-        case EADDRNOTAVAIL:
-                log_error("Cannot listen on %s: this host has no such address. See listen.address.", text);
-                return EX_TEMPFAIL;     /* it may be on its way, by DHCP say: the service manager tries again */
-        case EAFNOSUPPORT:
-                log_error("Cannot listen on %s: this host has no addresses of that kind. See listen.address.", text);
-                return EX_UNAVAILABLE;
-        case EACCES:
-        case EPERM:
-                log_error("Cannot listen on port %u of %s: no permission. Ports below 1024 need CAP_NET_BIND_SERVICE.", daemon->port,
-                          text);
-                return EX_NOPERM;
-        default:
-                log_error("Cannot listen on %s, port %u: %s.", text, daemon->port, strerror(-error));
-                return EX_OSERR;
-        }
-}
-
-static int daemon_listen(Daemon *daemon) {
-        for (size_t i = 0; i < daemon->config->listen.n_items; i++) {
-                Address address = daemon->config->listen.items[i];
-                int r;
-
-                address.port = daemon->port;
-                r = links_listen(daemon->links, &address);
-                if (r < 0)
-                        return listen_failed(daemon, &address, r);
-        }
-        return 0;
-}
-
 static int daemon_open_state(Daemon *daemon) {
         int r;
 
@@ -140,26 +95,47 @@ static int daemon_open_state(Daemon *daemon) {
         return 0;
 }
 
+static const char *user_name(void) {
+        const struct passwd *user = getpwuid(geteuid());
+
+        return user ? user->pw_name : "USER";
+}
+
+/* Return: 0, or the exit status after a sentence. */
 static int daemon_new_node(Daemon *daemon) {
         NodeSettings settings = settings_from_config(daemon->config, daemon->role, daemon->port, daemon->host_name);
         NodeIdentity identity;
         uint64_t run;
         int r;
 
-        r = identity_load(daemon->state, &identity);
-        if (r < 0)
-                return log_error_errno(r, "Failed to make an identity: %m");
+        r = identity_load(daemon->state, &identity, &daemon->identity_reason);
+        if (r == -EACCES) {
+                log_facts(LOG_ERR, LOG_FACTS(.message_id = MESSAGE_ID_STATE_DENIED, .file = daemon->directories.state),
+                          "The state in %s belongs to another user, and without it this would be another node: give it back by "
+                          "\"chown -R %s: %s\" and start again.",
+                          daemon->directories.state, user_name(), daemon->directories.state);
+                return EX_NOPERM;
+        }
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to make an identity: %m");
+                return EX_OSERR;
+        }
         daemon->is_identity_saved = r > 0;
-        if (getrandom(&run, sizeof(run), 0) < 0)
-                return log_error_errno(-errno, "Failed to read random bytes: %m");
+        if (getrandom(&run, sizeof(run), 0) < 0) {
+                (void) log_error_errno(-errno, "Failed to read random bytes: %m");
+                return EX_OSERR;
+        }
 
         r = node_new(&daemon->node, &settings, &identity, run);
-        if (r < 0)
-                return log_oom();
-
-        links_set_node(daemon->links, daemon->node);
-        r = daemon->handlers->restore(daemon->userdata);
-        return r < 0 ? log_oom() : 0;
+        if (r >= 0) {
+                links_set_node(daemon->links, daemon->node);
+                r = daemon->handlers->restore(daemon->userdata);
+        }
+        if (r < 0) {
+                (void) log_oom();
+                return EX_OSERR;
+        }
+        return 0;
 }
 
 /* Return: 0, or an error that has been said. */
@@ -252,11 +228,7 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
         r = daemon_open_state(daemon);
         if (r > 0)
                 return r;
-        r = daemon_new_node(daemon);
-        if (r < 0)
-                return EX_OSERR;
-
-        return 0;
+        return daemon_new_node(daemon);
 }
 
 static int daemon_on_ready_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -291,6 +263,7 @@ int daemon_run(Daemon *daemon) {
                 r = daemon_take_seeds(daemon, daemon->first_seeds);
         daemon->handlers->settle(daemon->userdata, r);
         daemon->is_running = true;
+        log_forget_errors();            /* those of the start: it went well */
         if (!daemon->is_ready_held)
                 process_ready(daemon->process);
 
@@ -310,6 +283,7 @@ void daemon_done(Daemon *daemon) {
         state_dir_close(daemon->state);
 
         log_limit_done(&daemon->notice_limit);
+        sd_event_source_disable_unref(daemon->look_source);
         sd_event_source_disable_unref(daemon->ready_source);
         sd_event_source_disable_unref(daemon->state_source);
         sd_event_source_disable_unref(daemon->stop_source);

@@ -48,6 +48,7 @@ struct Daemon {
         Resolver *resolver;
         StateDir *state;
         bool is_identity_saved;
+        const char *identity_reason;            /* why the id is a new one, where that is worth a word; static */
         SeedFiles *seed_files;
         Config *config;
         Node *node;
@@ -69,6 +70,8 @@ struct Daemon {
         char *reload_refused;                   /* why the last reload was, or NULL */
         bool is_reloading;                      /* whoever asked for it reads the status as soon as it is over */
         bool is_running;                        /* the node has started */
+        uint64_t away;                          /* a bit for each address listened on that this host does not have */
+        sd_event_source *look_source;           /* armed while there is one */
         bool is_ready_held;                     /* the service manager is to be told a little later */
         sd_event_source *ready_source;
         bool status_is_stale;
@@ -94,6 +97,9 @@ int daemon_apply(Daemon *daemon, const Effect *effect);
 /* The queue of effects is empty: arms the timer, tells the status. After an error (what the core returned, or daemon_apply()) it
  * ends the loop. */
 void daemon_settled(Daemon *daemon, int error);
+
+/* Appends to what DaemonHandlers.describe has written; what does not fit is cut. */
+void status_add(char status[static STATUS_SIZE], const char *format, ...) _printf_(2, 3);
 
 /* Between the two the service manager is not told that we are ready, for READY_MAX_USEC at most: whoever waits for it wants to
  * find us on the bus. The first may be called before daemon_run() only; the second any time, and more than once. */

@@ -13,6 +13,8 @@
 #define FILE_SIZE_MAX 4096U
 #define EPOCH_MAX (UINT64_C(1) << 63)
 
+static const char HAD_NONE[] = "it had none";
+
 /* Made for this program; the ids of the machine that others see are different ones. */
 #define APPLICATION_ID SD_ID128_MAKE(5b, 0f, 4a, 0e, 86, 1f, 4d, 51, 9a, 0b, 1c, 4b, c6, 93, 7a, 2e)
 
@@ -78,12 +80,14 @@ static int identity_read(StateDir *dir, NodeIdentity *ret, const char **ret_reas
                         state_dir_set_aside(dir, FILE_NAME, "is damaged");
         }
         if (r < 0) {
-                *ret_reason = r == -ENOENT ? "it had none" : "the old one cannot be read";
+                *ret_reason = r == -ENOENT ? HAD_NONE : "the old one cannot be read";
                 return 1;
         }
 
         machine_id(machine);
         if (is_other_machine(stored.machine, machine)) {
+                /* Or this machine has a new id itself, and its administrator wants the old one back. */
+                (void) state_dir_keep(dir, FILE_NAME, "copied");
                 *ret_reason = "its state was copied from another machine";
                 return 1;
         }
@@ -96,10 +100,13 @@ static int identity_read(StateDir *dir, NodeIdentity *ret, const char **ret_reas
         return 0;
 }
 
-int identity_load(StateDir *dir, NodeIdentity *ret) {
+int identity_load(StateDir *dir, NodeIdentity *ret, const char **ret_reason) {
         NodeIdentity identity = {};
         const char *reason = NULL;
         int r;
+
+        if (state_dir_is_denied(dir, FILE_NAME))
+                return -EACCES;
 
         if (identity_read(dir, &identity, &reason) > 0) {
                 sd_id128_t id;
@@ -118,5 +125,7 @@ int identity_load(StateDir *dir, NodeIdentity *ret) {
                           "This node has a new id, %s: %s.", NODE_ID_TEXT(&identity.id), reason);
 
         *ret = identity;
+        if (ret_reason)
+                *ret_reason = reason != HAD_NONE ? reason : NULL;
         return identity_save(dir, &identity) >= 0;      /* failing that, the clock still gives a later epoch next time */
 }

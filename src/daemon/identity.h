@@ -24,10 +24,12 @@ void stored_identity_encode(const StoredIdentity *identity, uint8_t body[static 
 /**
  * identity_load() - who we are from now on, already written down
  * @dir:        a directory that cannot be written gives an identity for this start only
+ * @ret_reason: may be NULL; why the id is a new one although there was another, static; NULL when there is nothing to say
  *
- * Says so where the id is new, and why. Return: 1; 0 when it could not be written down; or why the kernel gives no random bytes.
+ * Says so where the id is new, and why. Return: 1; 0 when it could not be written down; -EACCES when there is one that another
+ * user keeps from us, which must not be replaced; or why the kernel gives no random bytes.
  */
-int identity_load(StateDir *dir, NodeIdentity *ret);
+int identity_load(StateDir *dir, NodeIdentity *ret, const char **ret_reason);
 
 /* Return: 0, or an error that has been said. */
 int identity_save(StateDir *dir, const NodeIdentity *identity);

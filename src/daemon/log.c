@@ -25,6 +25,8 @@ static struct {
         char node_id[NODE_ID_TEXT_SIZE];
         int level;
         bool to_journal;
+        unsigned n_errors;
+        char first_error[SENTENCE_SIZE];
 } logging = { .program = "p2pnet", .level = LOG_INFO };
 
 static const char *const level_names[] = {
@@ -88,6 +90,18 @@ int log_set_target(const char *target) {
         else
                 logging.to_journal = true;
         return 0;
+}
+
+const char *log_first_error(void) {
+        return logging.n_errors > 0 ? logging.first_error : NULL;
+}
+
+unsigned log_n_errors(void) {
+        return logging.n_errors;
+}
+
+void log_forget_errors(void) {
+        logging.n_errors = 0;
 }
 
 const char *log_program(void) {
@@ -161,13 +175,18 @@ void log_write(int level, const LogFacts *facts, const char *file, int line, con
         int saved_errno = errno;
         va_list ap;
 
-        if (level > logging.level)
+        if (level > logging.level && level > LOG_ERR)
                 return;
 
         va_start(ap, format);
         errno = saved_errno;
         (void) vsnprintf(sentence, SENTENCE_SIZE, format, ap);
         va_end(ap);
+
+        if (level <= LOG_ERR && logging.n_errors++ == 0)
+                memcpy(logging.first_error, sentence, strlen(sentence) + 1);
+        if (level > logging.level)
+                return;
 
         if (!logging.to_journal || !send_to_journal(level, facts, file, line, function, message))
                 (void) fprintf(stderr, "%s[%d]: %s\n", logging.program, (int) getpid(), sentence);

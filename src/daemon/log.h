@@ -43,6 +43,11 @@ const char *log_program(void);
 const char *log_level_to_string(int level);
 int log_level_from_string(const char *text);
 
+/* The first sentence of level err or worse since log_forget_errors(), for a place that has one line; NULL when there was none. */
+const char *log_first_error(void);
+unsigned log_n_errors(void);
+void log_forget_errors(void);
+
 /* @facts may be NULL. Keeps errno; %m is that of the caller. */
 void log_write(int level, const LogFacts *facts, const char *file, int line, const char *function, const char *format, ...)
         _printf_(6, 7);

@@ -2,6 +2,7 @@
 
 #include "daemon/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "daemon/log.h"
 
 typedef struct RoleText {
         const char *program;
@@ -42,13 +44,18 @@ static void print_help(const RoleText *text) {
 
 static int fail(const RoleText *text, const char *format, ...) _printf_(2, 3);
 static int fail(const RoleText *text, const char *format, ...) {
+        char sentence[512];
         va_list ap;
 
-        fprintf(stderr, "%s: ", text->program);
         va_start(ap, format);
-        (void) vfprintf(stderr, format, ap);
+        (void) vsnprintf(sentence, sizeof(sentence), format, ap);
         va_end(ap);
-        fprintf(stderr, "\nTry: %s --help\n", text->program);
+
+        if (streq(log_target(), "journal")) {           /* a unit: nobody is there who could try */
+                sentence[0] = (char) toupper((unsigned char) sentence[0]);
+                log_error("%s", sentence);
+        } else
+                fprintf(stderr, "%s: %s\nTry: %s --help\n", text->program, sentence, text->program);
         return -EINVAL;
 }
 
@@ -133,7 +140,8 @@ int options_parse(Options *ret, Role role, int argc, char **argv) {
 
         if (argc - optind == 1) {
                 if (parse_port(argv[optind], &options.port) < 0)
-                        return fail(text, "found \"%s\", accepted as a port is a number from 1 to 65535.", argv[optind]);
+                        return fail(text, "found \"%s\", accepted as a port is a number from 1 to 65535, such as %u.", argv[optind],
+                                    text->port);
         } else {
                 r = ask_port(text, &options.port);
                 if (r < 0)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
@@ -136,6 +137,21 @@ void process_reloading(Process *process) {
 
 void process_stopping(Process *process) {
         (void) sd_notify(false, "STOPPING=1");
+}
+
+int process_end(int status) {
+        const char *sentence = log_first_error();
+        unsigned n_more;
+
+        if (status == EXIT_SUCCESS || !sentence)
+                return status;
+
+        n_more = log_n_errors() - 1;
+        if (n_more > 0)
+                (void) sd_notifyf(false, "STATUS=%s (%u more in the journal)", sentence, n_more);
+        else
+                (void) sd_notifyf(false, "STATUS=%s", sentence);
+        return status;
 }
 
 static void process_tell_status(Process *process) {

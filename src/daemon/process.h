@@ -32,6 +32,16 @@ void process_ready(Process *process);
 void process_reloading(Process *process);       /* until process_ready() */
 void process_stopping(Process *process);
 
+/**
+ * process_end() - the last thing that a program does
+ * @status:     its exit status
+ *
+ * When it failed, the first error that was logged becomes the STATUS= line, which "systemctl status" shows of a failed unit.
+ *
+ * Return: @status.
+ */
+int process_end(int status);
+
 /* The STATUS= line, at most once a second; of several in that time the last one is told. One that somebody waits for,
  * @at_once, is told now. */
 void process_set_status(Process *process, const char *status, bool at_once);

@@ -18,7 +18,7 @@
 struct StateDir {
         char *path;
         int fd;                 /* -EBADF: there is no directory */
-        bool is_failing;        /* the last write failed, and that was said */
+        char *trouble;          /* why the last write failed, which was said; NULL when it did not */
 };
 
 static void closep(const int *fd) {
@@ -32,6 +32,7 @@ StateDir *state_dir_close(StateDir *dir) {
 
         if (dir->fd >= 0)
                 (void) close(dir->fd);          /* and with it goes the lock */
+        free(dir->trouble);
         free(dir->path);
         free(dir);
         return NULL;
@@ -39,10 +40,11 @@ StateDir *state_dir_close(StateDir *dir) {
 
 /* Once per spell: a full disk would fill the journal, too. */
 static void state_dir_failed(StateDir *dir, const char *path, int error) {
-        if (dir->is_failing)
+        if (dir->trouble)
                 return;
 
-        dir->is_failing = true;
+        if (asprintf(&dir->trouble, "%s: %s", path, strerror(-error)) < 0)
+                dir->trouble = NULL;
         log_facts(LOG_WARNING,
                   LOG_FACTS(.message_id = MESSAGE_ID_STATE_NOT_WRITABLE, .file = path, .reason = strerror(-error)),
                   "State cannot be written to %s: %s. Going on without; a restart will not remember.", path, strerror(-error));
@@ -130,9 +132,32 @@ int state_dir_write(StateDir *dir, const char *name, const uint8_t *data, size_t
                 return r;
         }
 
-        if (dir->is_failing)
+        if (dir->trouble)
                 log_notice("State can be written to %s again.", dir->path);
-        dir->is_failing = false;
+        free(dir->trouble);
+        dir->trouble = NULL;
+        return 0;
+}
+
+const char *state_dir_trouble(const StateDir *dir) {
+        return dir->trouble;
+}
+
+bool state_dir_is_denied(const StateDir *dir, const char *name) {
+        _cleanup_(closep) int fd = -EBADF;
+
+        if (dir->fd < 0)
+                return false;
+        fd = openat(dir->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        return fd < 0 && (errno == EACCES || errno == EPERM);
+}
+
+int state_dir_keep(StateDir *dir, const char *name, const char *suffix) {
+        char kept[NAME_SIZE];
+
+        (void) snprintf(kept, sizeof(kept), "%s.%s", name, suffix);
+        if (renameat(dir->fd, name, dir->fd, kept) < 0)
+                return log_warning_errno(-errno, "Failed to keep %s/%s as %s: %m", dir->path, name, kept);
         return 0;
 }
 

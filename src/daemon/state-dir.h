@@ -3,7 +3,8 @@
 
 /*
  * The directory of one instance, /var/lib/p2pnet/peer-6001. Nothing in it is needed to run: what cannot be read or written
- * is said once, and the daemon lives without it. Files are replaced whole: written beside, synced, renamed.
+ * is said once, and the daemon lives without it. A directory that could not be opened stays unused until the next start:
+ * what it holds may be worth more than what we would write. Files are replaced whole: written beside, synced, renamed.
  */
 
 #include "daemon/state-format.h"
@@ -31,6 +32,15 @@ int state_dir_write(StateDir *dir, const char *name, const uint8_t *data, size_t
  * after a sentence.
  */
 int state_dir_load(StateDir *dir, const char *name, StateKind kind, size_t size_max, uint8_t **ret_file, StateBody *ret);
+
+/* True when the file is there, and another user's who keeps us from reading it. */
+bool state_dir_is_denied(const StateDir *dir, const char *name);
+
+/* What is written is lost, and why: "/var/lib/p2pnet/peer-6001: No space left on device"; NULL when all is well. */
+const char *state_dir_trouble(const StateDir *dir);
+
+/* Renames a file that is not ours to NAME.SUFFIX. Return: 0, or an error that has been said. */
+int state_dir_keep(StateDir *dir, const char *name, const char *suffix);
 
 /* Renames a file that turned out to be damaged to NAME.damaged, where the last of them stays, and says so. */
 void state_dir_set_aside(StateDir *dir, const char *name, const char *reason);

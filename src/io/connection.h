@@ -19,7 +19,6 @@
 #include "io/listener.h"
 
 #define LINKS_READ_SIZE (64U * 1024U)
-#define LISTENERS_MAX 16U
 
 typedef enum ConnectionState {
         CONNECTION_DIALING,
@@ -54,7 +53,7 @@ struct Links {
         const LinksHandlers *handlers;
         void *userdata;
 
-        Listener *listeners[LISTENERS_MAX];
+        Listener *listeners[LINKS_LISTENING_MAX];
         size_t n_listeners;
 
         Connection *connections;        /* by id, all but those GONE */

@@ -180,7 +180,7 @@ int links_listen(Links *links, const Address *address) {
         static const ListenerHandlers handlers = { .accepted = links_on_accepted, .resting = links_on_resting };
         int r;
 
-        if (links->n_listeners == LISTENERS_MAX)
+        if (links->n_listeners == LINKS_LISTENING_MAX)
                 return -E2BIG;
 
         r = listener_new(&links->listeners[links->n_listeners], links->event, address, &handlers, links);

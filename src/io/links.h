@@ -16,6 +16,7 @@
 
 #include "core/node.h"
 
+#define LINKS_LISTENING_MAX 16U
 #define LINKS_DIAL_USEC (5 * USEC_PER_SEC)
 #define LINKS_FLUSH_USEC (2 * USEC_PER_SEC)
 #define LINKS_FLUSHING_MAX 128U         /* beyond it the one that has flushed longest is cut */

@@ -100,6 +100,9 @@ static int listener_bind(Listener *listener) {
         if (sockaddr.ss_family == AF_INET6 &&
             setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int) { 1 }, sizeof(int)) < 0)
                 return -errno;
+        /* An address may be configured here before an interface has it; connections arrive as soon as it does. */
+        if (setsockopt(listener->fd, SOL_IP, IP_FREEBIND, &(int) { 1 }, sizeof(int)) < 0)
+                return -errno;
         if (bind(listener->fd, (struct sockaddr *) &sockaddr, size) < 0)
                 return -errno;
         if (listen(listener->fd, SOMAXCONN) < 0)

@@ -27,10 +27,11 @@ typedef struct ListenerHandlers {
 
 /**
  * listener_new() - listen on an address
- * @address:    a host's own, or a wildcard; an IPv6 one takes IPv6 callers only; with port 0 the kernel chooses one
+ * @address:    a host's own, though it may have it later only, or a wildcard; an IPv6 one takes IPv6 callers only; with
+ *              port 0 the kernel chooses one
  * @handlers:   static
  *
- * Return: 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT and others of socket(), bind() and listen().
+ * Return: 0; -EADDRINUSE, -EACCES, -EAFNOSUPPORT and others of socket(), bind() and listen().
  */
 int listener_new(Listener **ret, sd_event *event, const Address *address, const ListenerHandlers *handlers, void *userdata);
 Listener *listener_free(Listener *listener);

@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/process.h"
 #include "seedd/seedd.h"
 
 int main(int argc, char **argv) {
@@ -12,6 +13,6 @@ int main(int argc, char **argv) {
 
         r = options_parse(&options, ROLE_SEED, argc, argv);
         if (r <= 0)
-                return r < 0 ? EX_USAGE : EXIT_SUCCESS;
-        return seedd_main(&options);
+                return process_end(r < 0 ? EX_USAGE : EXIT_SUCCESS);
+        return process_end(seedd_main(&options));
 }

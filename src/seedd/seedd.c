@@ -60,6 +60,8 @@ static void seedd_describe(void *userdata, char status[static STATUS_SIZE]) {
 
         (void) snprintf(status, STATUS_SIZE, "%zu peer%s, %u of %u other seeds", n_peers, n_peers == 1 ? "" : "s",
                         node_n_registered(node), node_n_wanted(node));
+        if (self_trouble(&seedd->self))
+                status_add(status, "; cannot add itself to the list of seeds: %s", self_trouble(&seedd->self));
 }
 
 static void seedd_done(Seedd *seedd) {

@@ -10,6 +10,7 @@
 #include "daemon/message-ids.h"
 #include "io/sockaddr.h"
 
+#define RETRY_USEC (10 * USEC_PER_SEC)
 #define HOST_TEXT_SIZE ADDRESS_TEXT_SIZE
 
 /* The part before the port, as seeds.conf wants it: no brackets. */
@@ -69,6 +70,38 @@ static void self_remove_dropin(Self *self) {
                 (void) log_warning_errno(r, "Failed to take this seed off the list of seeds again: %m");
 }
 
+static int self_on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Says why once, and tries again: a file system that is full will have room again. */
+static void self_add_failed(Self *self, const char *runtime, int error) {
+        Daemon *daemon = self->daemon;
+
+        if (!self->trouble) {
+                log_warning("This seed is in no list of seeds, and cannot add itself in %s/seeds.d: %s. Trying again.", runtime,
+                            strerror(-error));
+                self->trouble = strdup(strerror(-error));
+                daemon->status_is_stale = true;
+        }
+
+        if (self->retry_source) {
+                (void) sd_event_source_set_time(self->retry_source, usec_add(daemon_now(daemon), RETRY_USEC));
+                (void) sd_event_source_set_enabled(self->retry_source, SD_EVENT_ONESHOT);
+        } else
+                (void) sd_event_add_time_relative(daemon->event, &self->retry_source, CLOCK_BOOTTIME, RETRY_USEC, USEC_PER_SEC,
+                                                  self_on_retry, self);
+}
+
+static void self_forget_trouble(Self *self) {
+        self->daemon->status_is_stale |= self->trouble != NULL;
+        self->retry_source = sd_event_source_disable_unref(self->retry_source);
+        free(self->trouble);
+        self->trouble = NULL;
+}
+
+const char *self_trouble(const Self *self) {
+        return self->trouble;
+}
+
 static void self_add_dropin(Self *self) {
         const char *runtime = self->daemon->directories.runtime;
         char host[HOST_TEXT_SIZE], seed[HOST_TEXT_SIZE + 8];
@@ -81,10 +114,11 @@ static void self_add_dropin(Self *self) {
         self_host(self, host);
         r = seeds_dropin_write(runtime, self->daemon->port, host);
         if (r < 0) {
-                (void) log_warning_errno(r, "This seed is in no list of seeds, and failed to add itself: %m");
+                self_add_failed(self, runtime, r);
                 return;
         }
 
+        self_forget_trouble(self);
         self->has_dropin = true;
         (void) snprintf(seed, sizeof(seed), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, self->daemon->port);
         if (asprintf(&path, "%s/seeds.d/%u.conf", runtime, self->daemon->port) < 0) {
@@ -104,10 +138,19 @@ static void self_found(Self *self, size_t index) {
 static void self_decide(Self *self) {
         if (self->n_asked > 0)
                 return;
-        if (self->is_listed)
+        if (self->is_listed) {
+                self_forget_trouble(self);
                 self_remove_dropin(self);
-        else
+        } else
                 self_add_dropin(self);
+}
+
+static int self_on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Self *self = userdata;
+
+        self_decide(self);
+        daemon_settled(self->daemon, 0);
+        return 0;
 }
 
 static void self_on_resolved(void *userdata, const ResolverAnswer *answer) {
@@ -185,6 +228,7 @@ void self_init(Self *self, Daemon *daemon) {
 void self_done(Self *self) {
         if (self->is_active)
                 self_remove_dropin(self);
+        self_forget_trouble(self);
         free(self->host_addresses);
         *self = (Self) {};
 }

@@ -158,7 +158,7 @@ static void test_without_a_directory_everything_goes_on(void **state) {
         (void) fixture;
         assert_true(state_dir_write(dir, "x", (const uint8_t *) "", 0) < 0);
         assert_int_equal(state_dir_load(dir, "x", STATE_PEERS, 4096, &file, &body), -ENOENT);
-        assert_int_equal(identity_load(dir, &identity), 0);      /* known, but not written down */
+        assert_int_equal(identity_load(dir, &identity, NULL), 0);      /* known, but not written down */
         assert_false(node_id_is_null(&identity.id));
 }
 
@@ -167,15 +167,15 @@ static void test_the_id_stays_and_the_epoch_grows(void **state) {
         _cleanup_(state_dir_closep) StateDir *dir = open_dir(fixture->path);
         NodeIdentity first, second, future, third;
 
-        assert_int_equal(identity_load(dir, &first), 1);
-        assert_int_equal(identity_load(dir, &second), 1);
+        assert_int_equal(identity_load(dir, &first, NULL), 1);
+        assert_int_equal(identity_load(dir, &second, NULL), 1);
         assert_true(node_id_equal(&first.id, &second.id));
         assert_true(second.epoch > first.epoch);
 
         future = second;                /* a clock that was set back is no way to an old epoch */
         future.epoch += USEC_PER_HOUR;
         assert_int_equal(identity_save(dir, &future), 0);
-        assert_int_equal(identity_load(dir, &third), 1);
+        assert_int_equal(identity_load(dir, &third, NULL), 1);
         assert_int_equal(third.epoch, future.epoch + 1);
 }
 
@@ -196,13 +196,54 @@ static void test_a_copy_on_another_machine_gets_a_new_id(void **state) {
         if (access("/etc/machine-id", R_OK) < 0)
                 skip();
         write_identity(dir, &stored);
-        assert_int_equal(identity_load(dir, &identity), 1);
+        assert_int_equal(identity_load(dir, &identity, NULL), 1);
         assert_false(node_id_equal(&identity.id, &stored.identity.id));
+        assert_true(exists(fixture, "identity.copied"));
 
         memset(stored.machine, 0, sizeof(stored.machine));      /* where it was written, nobody could tell */
         write_identity(dir, &stored);
-        assert_int_equal(identity_load(dir, &identity), 1);
+        assert_int_equal(identity_load(dir, &identity, NULL), 1);
         assert_true(node_id_equal(&identity.id, &stored.identity.id));
+}
+
+static void test_an_identity_that_another_user_owns_is_not_replaced(void **state) {
+        Fixture *fixture = *state;
+        _cleanup_(state_dir_closep) StateDir *dir = open_dir(fixture->path);
+        _cleanup_free_ char *path = path_of(fixture, "identity");
+        StoredIdentity stored = { .identity = { .id = { { 7 } }, .epoch = 1 } };
+        NodeIdentity identity;
+        const char *reason;
+
+        write_identity(dir, &stored);
+        assert_false(state_dir_is_denied(dir, "identity"));
+        assert_false(state_dir_is_denied(dir, "none"));
+        assert_int_equal(chmod(path, 0), 0);
+        if (geteuid() == 0)
+                assert_int_equal(seteuid(65534), 0);
+        assert_true(state_dir_is_denied(dir, "identity"));
+        assert_int_equal(identity_load(dir, &identity, &reason), -EACCES);
+        (void) seteuid(getuid());
+        assert_int_equal(chmod(path, 0600), 0);
+
+        assert_int_equal(identity_load(dir, &identity, &reason), 1);
+        assert_true(node_id_equal(&identity.id, &stored.identity.id));
+        assert_null(reason);
+}
+
+static void test_what_is_wrong_with_the_directory_can_be_asked_for(void **state) {
+        Fixture *fixture = *state;
+        _cleanup_(state_dir_closep) StateDir *good = open_dir(fixture->path), *bad = open_dir("/proc/no-such-directory/x");
+        _cleanup_free_ char *blocked = path_of(fixture, "x.new");
+
+        assert_null(state_dir_trouble(good));
+        assert_string_equal(state_dir_trouble(bad), "/proc/no-such-directory/x: No such file or directory");
+
+        assert_int_equal(mkdir(blocked, 0700), 0);
+        assert_true(state_dir_write(good, "x", (const uint8_t *) "", 0) < 0);
+        assert_non_null(strstr(state_dir_trouble(good), "/deep/er/x: Is a directory"));
+        assert_int_equal(rmdir(blocked), 0);
+        put_file(good, "x", "body");
+        assert_null(state_dir_trouble(good));
 }
 
 static void test_epochs_that_are_used_up_mean_a_new_id(void **state) {
@@ -212,7 +253,7 @@ static void test_epochs_that_are_used_up_mean_a_new_id(void **state) {
         NodeIdentity identity;
 
         write_identity(dir, &stored);
-        assert_int_equal(identity_load(dir, &identity), 1);
+        assert_int_equal(identity_load(dir, &identity, NULL), 1);
         assert_false(node_id_equal(&identity.id, &stored.identity.id));
         assert_true(identity.epoch < UINT64_C(1) << 63);
 }
@@ -227,6 +268,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_without_a_directory_everything_goes_on, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_the_id_stays_and_the_epoch_grows, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_copy_on_another_machine_gets_a_new_id, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_an_identity_that_another_user_owns_is_not_replaced, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_wrong_with_the_directory_can_be_asked_for, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_epochs_that_are_used_up_mean_a_new_id, setup, teardown),
         };
 
