@@ -503,7 +503,6 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
 
 static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Notice *notice;
-        int r = 0;
 
         link_down(node, session);
         notice = links_notice(node, NOTICE_UNLINKED, session);
@@ -512,15 +511,14 @@ static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t n
                 notice->reason = 0;
 
         if (end == END_LOST)
-                r = suspicion_lost(node, session, now_usec);
-        else if (end == END_CLOSED && session->reason == CLOSE_LEAVING)
-                r = peer_left(node, session, now_usec);
-        else if (end == END_CLOSED || session->reason != CLOSE_TIMEOUT) {
-                view_add(&node->peer->view, &session->id, session->addresses);
-                view_rest(&node->peer->view, session->addresses,
-                          usec_add(now_usec, random_jitter(&node->random, REST_BUSY_USEC)), true);
-        }
-        return r;
+                return suspicion_lost(node, session, now_usec);
+        if (session->reason == (end == END_CLOSED ? CLOSE_LEAVING : CLOSE_TIMEOUT))
+                return 0;               /* nobody to dial soon */
+
+        view_add(&node->peer->view, &session->id, session->addresses);
+        view_rest(&node->peer->view, session->addresses,
+                  usec_add(now_usec, random_jitter(&node->random, REST_BUSY_USEC)), true);
+        return 0;
 }
 
 static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
@@ -547,7 +545,7 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
 
         case END_CLOSED:
                 if (session->state == SESSION_OPEN && session->reason == CLOSE_LEAVING)
-                        return peer_left(node, session, now_usec);
+                        return 0;
                 break;
 
         case END_UNREACHABLE:

@@ -189,6 +189,8 @@ typedef struct RoleOps {
         int (*opened)(Node *node, Session *session, usec_t now_usec);
         /* The same session ended; or one that the role dialled never opened. It is freed afterwards. */
         int (*ended)(Node *node, Session *session, SessionEnd end, usec_t now_usec);
+        /* The other end of an open session, whatever that was for, said that it leaves; ended() comes next. */
+        int (*left)(Node *node, const Session *session, usec_t now_usec);
         /* A message on an open session that is not HELLO, HELLO_OK, CLOSE, PING, PONG or ACCUSED. */
         int (*message)(Node *node, Session *session, const Message *message, usec_t now_usec);
         int (*timer)(Node *node, Timer *timer, usec_t now_usec);        /* TIMER_MEMBER, TIMER_ROLE and higher */

@@ -67,8 +67,6 @@ struct PeerNode {
 int peer_merge(Node *node, const Record *record, usec_t now_usec);
 /* The other end of an open session speaks for itself: alive. */
 int peer_heard_of(Node *node, const Session *session, usec_t now_usec);
-/* It said that it leaves. */
-int peer_left(Node *node, const Session *session, usec_t now_usec);
 void peer_remember(Node *node, usec_t now_usec);        /* the lost-peer memory changed */
 
 /* ---- links.c ---- */

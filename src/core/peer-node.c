@@ -130,7 +130,7 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
         return 0;
 }
 
-int peer_left(Node *node, const Session *session, usec_t now_usec) {
+static int peer_left(Node *node, const Session *session, usec_t now_usec) {
         const Member *member = member_table_find(&node->members, &session->id);
         Record record;
 
@@ -416,6 +416,7 @@ const RoleOps peer_ops = {
         .free = peer_free,
         .opened = peer_opened,
         .ended = peer_ended,
+        .left = peer_left,
         .message = peer_on_message,
         .timer = peer_on_timer,
         .session_timer = peer_on_session_timer,

@@ -186,6 +186,11 @@ static int seed_ignores_session(Node *node, Session *session, usec_t now_usec) {
         return 0;
 }
 
+/* Who is registered says LEAVE. */
+static int seed_ignores_leaving(Node *node, const Session *session, usec_t now_usec) {
+        return 0;
+}
+
 static int seed_ignores_slot(Node *node, SeedSlot *slot, usec_t now_usec) {
         return 0;
 }
@@ -200,6 +205,7 @@ const RoleOps seed_ops = {
         .free = seed_free,
         .opened = seed_opened,
         .ended = seed_ended,
+        .left = seed_ignores_leaving,
         .message = seed_on_message,
         .timer = seed_on_timer,
         .session_timer = seed_on_session_timer,

@@ -147,9 +147,11 @@ int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
                 promoted = session_promote(node, &id, now_usec);
 
         session->ending = true;
-        if (session->use == SESSION_FOR_CHECK && session->state != SESSION_OPEN)
+        if (end == END_CLOSED && session->reason == CLOSE_LEAVING && session->state == SESSION_OPEN)
+                r = node->ops->left(node, session, now_usec);
+        if (r >= 0 && session->use == SESSION_FOR_CHECK && session->state != SESSION_OPEN)
                 r = session_checked(node, session, false, now_usec);
-        else if (session_is_roles(session))
+        else if (r >= 0 && session_is_roles(session))
                 r = node->ops->ended(node, session, end, now_usec);
 
         session_free(node, session, session_error(session, end));

@@ -200,6 +200,47 @@ static void test_nobody_accuses_a_peer_that_stops_in_order(void **state) {
         }
 }
 
+/* Each looks after itself: whoever is linked by hand is linked to nobody else. */
+static Sim *two_strangers(uint64_t run) {
+        Sim *sim = sim_new(run);
+        Params params = params_of_profile(PROFILE_LAN);
+
+        params.links_outgoing = 0;
+        sim_set_params(sim, &params);
+        (void) sim_add_peer(sim);
+        (void) sim_add_peer(sim);
+        sim_start_all(sim);
+        return sim;
+}
+
+/* There is neither a seed nor a link: whoever is asking just then is the only one who can be told. */
+static void test_who_stops_while_it_is_being_asked_has_left(void **state) {
+        for (uint64_t run = 1; run <= 20; run++) {
+                _cleanup_(sim_freep) Sim *sim = two_strangers(run);
+                Address address = sim_address(1);
+                uint64_t n_frames;
+
+                assert_int_equal(peer_connect(sim_node(sim, 0), &address, sim_now(sim)), 0);
+                sim_run_for(sim, 2 * USEC_PER_SEC);
+                assert_true(sim_linked(sim, 0, 1));
+                assert_int_equal(peer_disconnect(sim_node(sim, 0), sim_id(sim, 1), sim_now(sim)), 0);
+                sim_run_for(sim, 2 * USEC_PER_SEC);
+                assert_false(sim_linked(sim, 0, 1));
+                assert_int_equal(state_at(sim, 0, 1), MEMBER_ALIVE);
+
+                n_frames = node_counter(sim_node(sim, 1), COUNTER_FRAMES_IN);
+                assert_int_equal(node_ping(sim_node(sim, 0), sim_id(sim, 1), 1, sim_now(sim)), 0);
+                while (node_counter(sim_node(sim, 1), COUNTER_FRAMES_IN) == n_frames)
+                        sim_run_for(sim, USEC_PER_MSEC);
+                sim_stop(sim, 1);
+                sim_run_for(sim, 10 * USEC_PER_SEC);
+                assert_int_equal(state_at(sim, 0, 1), MEMBER_LEFT);
+                assert_int_equal(sim_n_notices(sim, 0, NOTICE_LEFT), 1);
+                sim_run_for(sim, 2 * USEC_PER_MINUTE);
+                assert_int_equal(sim_n_notices(sim, 0, NOTICE_SUSPECT), 0);
+        }
+}
+
 /* ---- coming back ---- */
 
 static void test_a_peer_that_restarts_with_its_state_is_the_same_member(void **state) {
@@ -505,6 +546,7 @@ int main(void) {
                 cmocka_unit_test(test_a_hung_peer_dies_and_comes_back_when_it_wakes),
                 cmocka_unit_test(test_a_power_cut_is_noticed),
                 cmocka_unit_test(test_nobody_accuses_a_peer_that_stops_in_order),
+                cmocka_unit_test(test_who_stops_while_it_is_being_asked_has_left),
                 cmocka_unit_test(test_a_peer_that_restarts_with_its_state_is_the_same_member),
                 cmocka_unit_test(test_a_peer_that_lost_its_state_is_a_new_member_at_the_old_address),
                 cmocka_unit_test(test_a_copy_of_a_node_takes_a_new_id),

@@ -811,8 +811,7 @@ static void test_our_disconnect_says_why(void **state) {
 
 static void test_who_leaves_in_order_has_left(void **state) {
         Harness *h = *state;
-        Other other = harness_peer(2);
-        LinkId link = link_in(h, 1), session = harness_open(h, &other), dialled;
+        LinkId link = link_in(h, 1);
         const Notice *notice;
 
         send_close(h, link, CLOSE_LEAVING);
@@ -825,12 +824,46 @@ static void test_who_leaves_in_order_has_left(void **state) {
         assert_non_null(harness_notice(h, NOTICE_LEFT));
         assert_null(harness_notice(h, NOTICE_SUSPECT));
         expect_no_dial(h);
+}
 
-        dialled = dial_to(h, 3);                /* not only on a link */
-        answer_neighbor(h, dialled, 3);
-        send_close(h, dialled, CLOSE_LEAVING);
-        assert_int_equal(member_of(h, 3).state, MEMBER_LEFT);
-        (void) session;
+/* Whatever a session was opened for, its other end knows best that it goes. */
+static void test_who_leaves_in_order_says_so_on_any_session(void **state) {
+        Harness *h = *state;
+        Other called = harness_peer(2), asked = harness_peer(4), probing = harness_peer(5), stranger = harness_peer(6);
+        const uint8_t all[] = { 2, 3, 4, 5 };
+        LinkId link;
+
+        send_close(h, harness_open(h, &called), CLOSE_LEAVING);
+
+        link = dial_to(h, 3);
+        answer_neighbor(h, link, 3);
+        send_close(h, link, CLOSE_LEAVING);
+
+        send_disconnect(h, link_in(h, 4), CLOSE_DONE);
+        assert_int_equal(node_ping(harness_node(h), &asked.id, 1, harness_now(h)), 0);
+        harness_settle(h);
+        link = expect_dial(h, 4);
+        assert_true(harness_answer(h, link, &asked, NULL));
+        send_close(h, link, CLOSE_LEAVING);
+
+        send_disconnect(h, link_in(h, 5), CLOSE_DONE);
+        probing.purpose = PURPOSE_PROBE;
+        send_close(h, harness_open(h, &probing), CLOSE_LEAVING);
+
+        for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                assert_int_equal(member_of(h, all[i]).state, MEMBER_LEFT);
+
+        /* Nobody has said who it is before the handshake is done; an earlier life speaks for itself alone. */
+        link = dial_to(h, 3);
+        harness_change(h, link, LINK_CONNECTED);
+        send_close(h, link, CLOSE_LEAVING);
+        send_disconnect(h, link_in(h, 6), CLOSE_DONE);
+        link = harness_call(h, &stranger);
+        stranger.epoch++;
+        assert_int_not_equal(harness_open(h, &stranger), 0);
+        if (harness_is_up(h, link))
+                send_close(h, link, CLOSE_LEAVING);
+        assert_int_equal(member_of(h, 6).state, MEMBER_ALIVE);
 }
 
 static void test_the_place_of_a_lost_link_is_filled(void **state) {
@@ -994,6 +1027,7 @@ int main(void) {
                 TEST_QUIET(test_a_disconnect_ends_the_link_and_says_why),
                 TEST_QUIET(test_our_disconnect_says_why),
                 TEST_QUIET(test_who_leaves_in_order_has_left),
+                TEST_QUIET(test_who_leaves_in_order_says_so_on_any_session),
                 cmocka_unit_test(test_the_place_of_a_lost_link_is_filled),
                 TEST_QUIET(test_a_connection_by_hand_is_refused_when_it_makes_no_sense),
                 TEST_QUIET(test_messages_out_of_place_end_the_session),
