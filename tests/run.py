@@ -267,6 +267,14 @@ class Run:
                                    ['systemd-analyze', 'security', '--offline=true', f'--threshold={EXPOSURE_MAX}',
                                     '--no-pager', f'--root={root}', unit])
 
+        def stage_package(self):
+                """the packages: built twice, lintian, contents, states, RPM"""
+                debs = self.package()
+                if not debs:
+                        return
+                for script in sorted((TOP / 'tests' / 'package').glob('test-*.py')):
+                        self.checks(script, debs)
+
         def stage_system(self):
                 """the installed packages on booted hosts"""
                 if os.geteuid() != 0:
@@ -276,10 +284,10 @@ class Run:
                 if not debs:
                         return
                 for script in sorted((TOP / 'tests' / 'system').glob('test-*.py')):
-                        self.booted(script, debs)
+                        self.checks(script, debs)
 
-        def booted(self, script, debs):
-                """One script of checks on booted hosts. It ends in order when we are killed."""
+        def checks(self, script, debs):
+                """One script of checks on the packages. It ends in order when we are killed."""
                 began = time.monotonic()
                 result = self.command(['setpriv', '--pdeathsig', 'TERM', sys.executable, '-B', script, debs, TOP])
                 passed, failed, skips = count_output(result.stdout)
