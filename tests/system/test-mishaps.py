@@ -407,22 +407,39 @@ def program_missing(p):
 
 
 def half_installed(p):
-        """a package that is unpacked and not configured: there is no user yet, and how to get one"""
+        """a package that is unpacked and not configured: it runs on its defaults, and is restarted once it is configured"""
         host = p.host
         host.run('dpkg', '--purge', 'p2pnet')
         host.run('userdel', 'p2pnet')
         host.run('dpkg', '--unpack', DEB)
         try:
-                p.does_not_run(peer(6002), EXIT_USER, r'Not started: there is no user p2pnet, so the installation of p2pnet did not '
-                                                      r'come to its end; finish it, on Debian by "dpkg --configure -a", or run '
-                                                      r'"systemd-sysusers", and start again by "systemctl start p2p-peerd@6002"\.')
+                p.start(seed(5000), peer(6001))
+                p.is_back(6002)
+                identity, pid = p.identity(6002), p.pid(peer(6002))
         finally:
                 host.run('dpkg', '--configure', '-a')
+        assert p.runs_as_another(peer(6002), pid) and p.identity(6002) == identity
+        p.is_back(6002)
+        for unit in seed(5000), peer(6001):
+                assert not p.said(unit), p.said(unit)
+
+
+def no_user(p):
+        """the user of the daemons is not there, as after a copy of files alone: that it is missing, and how to get it"""
+        host = p.host
+        host.run('userdel', 'p2pnet')
+        try:
+                for unit in seed(5000), peer(6002):
+                        p.does_not_run(unit, EXIT_USER, r'Not started: there is no user p2pnet, so the installation of p2pnet did '
+                                                        r'not come to its end; finish it, on Debian by "dpkg --configure -a", or run '
+                                                        rf'"systemd-sysusers", and start again by "systemctl start {unit[:-8]}"\.')
+        finally:
+                host.run('systemd-sysusers')
         p.start(seed(5000), peer(6001))
         p.is_back(6002)
 
 
-CHECKS.append(half_installed)
+CHECKS += [half_installed, no_user]
 
 
 # The end ------------------------------------------------------------------------------------------------------------
