@@ -80,7 +80,7 @@ double bench_percentile(double *values, size_t n, double share) {
         return values[CLAMP(rank, (size_t) 1, n) - 1];
 }
 
-static void say(const char *format, va_list arguments) {
+static _printf_(1, 0) void say(const char *format, va_list arguments) {
         (void) fflush(stdout);
         fprintf(stderr, "%s: ", program_invocation_short_name);
         vfprintf(stderr, format, arguments);
