@@ -8,7 +8,9 @@
  *
  * One that we had no link to, and that does not answer when it is asked or dialled, may have left in order without
  * our having heard of it. A seed is asked for what differs between our tables first, and it is accused when it is
- * still held alive afterwards.
+ * still held alive afterwards. Once: if it lives, others reach it and we do not, and as long as we have not heard from it
+ * ourselves, another failure says nothing new. Without this, two hosts that cannot see each other bury each other's
+ * living again and again.
  */
 
 #include "core/peer-node-internal.h"
@@ -27,6 +29,11 @@ static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
                             liveness_timeout(&node->settings.params, &(Liveness) {}), now_usec, NULL);
 }
 
+/* Those that do not answer us at all are not asked before the others. */
+static usec_t silent_since(const Member *member) {
+        return MAX(member->heard_usec, member->missed_usec);
+}
+
 int suspicion_probe(Node *node, usec_t now_usec) {
         Member *longest = NULL;
         size_t n;
@@ -39,7 +46,7 @@ int suspicion_probe(Node *node, usec_t now_usec) {
 
                 if (member->record.state == MEMBER_ALIVE && member->record.n_addresses > 0 && member->asked_usec == 0 &&
                     member->doubted_usec == 0 && !session_of(node, &member->record.id) &&
-                    (!longest || member->heard_usec < longest->heard_usec))
+                    (!longest || silent_since(member) < silent_since(longest)))
                         longest = member;
         }
         if (!longest)
@@ -72,6 +79,10 @@ int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_st
         member->asked_usec = 0;
         if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
                 return 0;
+        if (member->missed_usec > 0 && member->heard_usec <= member->missed_usec) {
+                member->missed_usec = now_usec;
+                return 0;
+        }
         r = registrar_ask_differences(node);
         if (r < 0)
                 return r;
@@ -143,6 +154,7 @@ int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_s
         if (record->state != MEMBER_ALIVE)
                 return 0;
 
+        member->missed_usec = now_usec;
         member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_SUSPECT, now_usec);
         n = registrar_report(node, member, now_usec);
         if (n < 0)

@@ -104,7 +104,10 @@ unsigned address_node(const Address *address) {
 }
 
 static bool sim_reaches(const Sim *sim, unsigned a, unsigned b) {
-        return sim->nodes[a].host_up && sim->nodes[b].host_up && sim->nodes[a].group == sim->nodes[b].group;
+        const SimNode *from = sim->nodes + a, *to = sim->nodes + b;
+
+        return from->host_up && to->host_up &&
+               (from->group == to->group || from->group == SIM_EVERY_GROUP || to->group == SIM_EVERY_GROUP);
 }
 
 /* The same for both ways and for the whole run, without a table of all pairs. */

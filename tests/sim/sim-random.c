@@ -51,9 +51,13 @@ static bool run_runs(Run *run, unsigned i) {
 
 static void run_partition(Run *run) {
         unsigned n_groups = 1 + (unsigned) random_below(&run->random, 3);
+        bool some_see_all = random_below(&run->random, 2) > 0;
 
-        for (unsigned i = 0; i < sim_n_nodes(run->sim); i++)
-                sim_set_group(run->sim, i, (unsigned) random_below(&run->random, n_groups));
+        for (unsigned i = 0; i < sim_n_nodes(run->sim); i++) {
+                unsigned group = (unsigned) random_below(&run->random, n_groups + some_see_all);
+
+                sim_set_group(run->sim, i, group < n_groups ? group : SIM_EVERY_GROUP);
+        }
 }
 
 static void run_fault(Run *run, Fault fault) {

@@ -10,6 +10,8 @@
  * accepting.
  */
 
+#include <limits.h>
+
 #include "core/node.h"
 #include "core/peer-node.h"
 #include "core/seed-node.h"
@@ -46,7 +48,9 @@ void sim_thaw(Sim *sim, unsigned i);
 void sim_restart(Sim *sim, unsigned i, bool keep_state);
 void sim_forget_seeds(Sim *sim, unsigned i);    /* its seeds.conf is empty */
 
-/* Nodes of different groups do not reach each other: what is sent waits and is lost with its connection. All begin in 0. */
+/* Nodes of different groups do not reach each other: what is sent waits and is lost with its connection. All begin in 0. Those
+ * of SIM_EVERY_GROUP reach everybody. */
+#define SIM_EVERY_GROUP UINT_MAX
 void sim_set_group(Sim *sim, unsigned i, unsigned group);
 /* The connection between two nodes is gone for @i, who learns of it; the other end does not. */
 void sim_half_open(Sim *sim, unsigned i, unsigned other);

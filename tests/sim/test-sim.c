@@ -378,6 +378,37 @@ static void test_two_halves_become_one_again_without_seeds(void **state) {
         assert_true(sim_run_until(sim, connected, 20 * USEC_PER_MINUTE));
 }
 
+static unsigned n_burials(Sim *sim) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_n_notices(sim, i, NOTICE_DEAD) + sim_n_notices(sim, i, NOTICE_REPORTED_DEAD);
+        return n;
+}
+
+/* Three hosts with a seed and two peers each; two of them do not reach each other, the third reaches both. */
+static void test_who_cannot_see_each_other_lets_each_other_live(void **state) {
+        for (uint64_t run = 1; run <= 20; run++) {
+                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, 6);
+                unsigned before;
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                        sim_set_group(sim, i, (const unsigned[]) { 0, 1, SIM_EVERY_GROUP }[i % 3]);
+                sim_run_for(sim, 90 * USEC_PER_SEC);    /* links and sessions are lost, and some do believe in deaths for a moment */
+                before = n_burials(sim);
+                for (unsigned i = 0; i < 20; i++) {
+                        sim_run_for(sim, 30 * USEC_PER_SEC);
+                        assert_true(settled(sim));
+                        assert_gossip_reaches_all(sim, N_SEEDS + i % 6);
+                }
+                assert_int_equal(n_burials(sim), before);
+                for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                        sim_set_group(sim, i, 0);
+                assert_true(sim_run_until(sim, settled, 120 * USEC_PER_SEC));
+        }
+}
+
 /* ---- links ---- */
 
 static void test_an_isolated_caller_is_never_refused(void **state) {
@@ -556,6 +587,7 @@ int main(void) {
                 cmocka_unit_test(test_an_unlisted_seed_may_add_but_not_bury),
                 cmocka_unit_test(test_two_halves_become_one_again_with_seeds),
                 cmocka_unit_test(test_two_halves_become_one_again_without_seeds),
+                cmocka_unit_test(test_who_cannot_see_each_other_lets_each_other_live),
                 cmocka_unit_test(test_an_isolated_caller_is_never_refused),
                 cmocka_unit_test(test_a_full_peer_says_busy_and_the_caller_goes_on),
                 cmocka_unit_test(test_dead_links_make_room_before_anybody_is_refused),

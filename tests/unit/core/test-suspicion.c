@@ -420,6 +420,81 @@ static void test_who_is_heard_of_meanwhile_is_not_accused(void **state) {
         expect_alive(h, 1);
 }
 
+/* The next probe of peer 1 is refused, and what a seed may know had its time. */
+static void doubt_again(Harness *h) {
+        usec_t usec;
+        uint8_t n;
+        LinkId link = next_probe(h, &n, &usec);
+
+        assert_int_equal(n, 1);
+        harness_drop_sent(h);
+        harness_change(h, link, LINK_REFUSED);
+        harness_advance(h, 2500 * MSEC);
+}
+
+static void test_whom_others_reach_is_not_accused_again_before_we_heard_from_it(void **state) {
+        Harness *h = *state;
+        LinkId seed = patient_seed(h);
+        Message message = { .type = MESSAGE_SYNC_RECORDS };
+
+        doubt(h);
+        harness_advance(h, 2500 * MSEC);
+        expect_accused(h, 1, EVIDENCE_REFUSED, 1);
+
+        message.sync_records.n_records = 1;
+        message.sync_records.records[0] = record_of(1, MEMBER_ALIVE);
+        message.sync_records.records[0].incarnation = 1;
+        harness_set_answering(h, true);
+        harness_send(h, seed, &message);
+        for (unsigned i = 0; i < 3; i++) {
+                doubt_again(h);
+                assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+                assert_int_equal(counted(h, COUNTER_REPORTS_SENT), 1);
+        }
+
+        know(h, 1);
+        doubt_again(h);
+        assert_int_equal(member_of(h, 1).state, MEMBER_SUSPECT);
+        assert_int_equal(counted(h, COUNTER_REPORTS_SENT), 2);
+}
+
+static void test_who_does_not_answer_at_all_keeps_nobody_from_being_asked(void **state) {
+        Harness *h = *state;
+        LinkId seed = patient_seed(h);
+        bool asked[4] = {};
+
+        harness_set_answering(h, true);
+        know(h, 1);
+        know(h, 2);
+        send_record(h, seed, 3, MEMBER_ALIVE);          /* nobody has ever heard from it */
+        for (unsigned i = 0; i < 6; i++) {
+                Other other;
+                usec_t usec;
+                uint8_t n;
+                LinkId link = next_probe(h, &n, &usec);
+
+                assert_in_range(n, 1, 3);
+                asked[n] = true;
+                other = harness_peer(n);
+                if (n < 3) {
+                        send_hello_ok(h, link, &other);
+                        continue;
+                }
+                harness_change(h, link, LINK_REFUSED);
+                harness_advance(h, 2500 * MSEC);
+                harness_drop_sent(h);
+                if (member_of(h, 3).state == MEMBER_SUSPECT) {
+                        Message message = { .type = MESSAGE_SYNC_RECORDS };
+
+                        message.sync_records.n_records = 1;
+                        message.sync_records.records[0] = record_of(3, MEMBER_ALIVE);
+                        message.sync_records.records[0].incarnation = i + 1;
+                        harness_send(h, seed, &message);
+                }
+        }
+        assert_true(asked[1] && asked[2] && asked[3]);
+}
+
 static void test_doubts_do_not_grow_while_we_sleep(void **state) {
         Harness *h = *state;
 
@@ -534,6 +609,8 @@ int main(void) {
                 TEST_DOUBT(test_a_seed_is_asked_before_one_without_a_link_is_accused),
                 TEST_DOUBT(test_who_has_left_is_not_accused),
                 TEST_DOUBT(test_who_is_heard_of_meanwhile_is_not_accused),
+                TEST_DOUBT(test_whom_others_reach_is_not_accused_again_before_we_heard_from_it),
+                TEST_DOUBT(test_who_does_not_answer_at_all_keeps_nobody_from_being_asked),
                 TEST_DOUBT(test_doubts_do_not_grow_while_we_sleep),
                 TEST_QUIET(test_questions_do_not_count_while_we_sleep),
                 TEST(test_a_refusal_where_nobody_ever_answered_means_nothing),
