@@ -19,8 +19,6 @@ from pathlib import Path
 import product
 from rig import PACKAGES, Rig, RigError, run
 
-FAILURES = (AssertionError, RigError, subprocess.TimeoutExpired, LookupError, ValueError)
-
 
 def collector(checks):
         """A decorator that adds a function to the list."""
@@ -43,7 +41,7 @@ def run_checks(runs, words=()):
                 try:
                         context.clean()
                         fact = function(context)
-                except FAILURES as caught:
+                except Exception as caught:
                         error = caught
                 took = f'{time.monotonic() - began:.1f} s' + (f'; {fact}' if fact else '')
                 print(f'{"not ok" if error else "ok"} {number} - {name} ({took})', flush=True)
