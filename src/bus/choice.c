@@ -11,6 +11,7 @@
 enum {
         RANK_NONE,
         RANK_DIGITS,
+        RANK_HOST,              /* web-2 for web-2:6001 */
         RANK_NAME,
         RANK_ADDRESS,
         RANK_ID,
@@ -24,6 +25,14 @@ PeerChoice peer_choice(const char *text) {
         return choice;
 }
 
+static unsigned rank_of_name(const char *text, const char *name) {
+        size_t size = strlen(text);
+
+        if (size == 0 || strncmp(text, name, size) != 0)
+                return RANK_NONE;
+        return name[size] == '\0' ? RANK_NAME : name[size] == ':' ? RANK_HOST : RANK_NONE;
+}
+
 static unsigned peer_choice_rank(
                 const PeerChoice *choice,
                 const NodeId *id,
@@ -31,15 +40,16 @@ static unsigned peer_choice_rank(
                 const Address *addresses,
                 size_t n_addresses) {
 
+        unsigned rank = rank_of_name(choice->text, name);
         size_t size = strlen(choice->text);
 
         if (size >= PEER_CHOICE_DIGITS_MIN && strncasecmp(choice->text, NODE_ID_TEXT(id), size) == 0)
-                return size == NODE_ID_TEXT_SIZE - 1 ? RANK_ID : streq(choice->text, name) ? RANK_NAME : RANK_DIGITS;
+                return size == NODE_ID_TEXT_SIZE - 1 ? RANK_ID : MAX(rank, (unsigned) RANK_DIGITS);
         if (address_is_set(&choice->address))
                 for (size_t i = 0; i < n_addresses; i++)
                         if (address_equal(&choice->address, &addresses[i]))
                                 return RANK_ADDRESS;
-        return size > 0 && streq(choice->text, name) ? RANK_NAME : RANK_NONE;
+        return rank;
 }
 
 void peer_choice_offer(
@@ -78,7 +88,7 @@ int peer_choice_result(const PeerChoice *choice, NodeId *ret, sd_bus_error *erro
         if (choice->n == 0)
                 return bus_error_set(error, -ENODEV,
                                      "No peer '%s' is known; a node id, its first %u digits or more, a name, "
-                                     "or an address with port is accepted.", text, PEER_CHOICE_DIGITS_MIN);
+                                     "with or without its port, or an address with port is accepted.", text, PEER_CHOICE_DIGITS_MIN);
         return bus_error_set(error, -ENOTUNIQ,
                              "%u peers match '%s'; give more digits of the node id.", choice->n, text);
 }

@@ -3,8 +3,8 @@
 
 /*
  * Which peer an argument means: a node id, the first digits of one, a name, or an address. Offer every peer that is
- * known; the best match wins. Better is: the whole id, then an address, a name, some digits; of two with equal names
- * or addresses the one that lives (a peer that came back with a new id leaves its old record behind).
+ * known; the best match wins. Better is: the whole id, then an address, a name, a name without its ":6001", some digits; of
+ * two with equal names or addresses the one that lives (a peer that came back with a new id leaves its old record behind).
  */
 
 #include <systemd/sd-bus.h>

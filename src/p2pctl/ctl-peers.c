@@ -168,7 +168,7 @@ static int add_seed_row(const Ctl *ctl, struct libscols_table *table, const json
 
         if (json_is_integer(json_object_get(seed, "nextUSec")))
                 r = asprintf(&next, "%s in %s%s%s", streq(state, "registered") ? "renew" : "retry",
-                             DURATION_TEXT(fact_u64(seed, "nextUSec")), isempty(error) ? "" : ": ", error);
+                             WAIT_TEXT(fact_u64(seed, "nextUSec")), isempty(error) ? "" : ": ", error);
         else if (streq(state, "unreachable"))
                 r = asprintf(&next, "no retry needed now%s%s", isempty(error) ? "" : ": ", error);
         else

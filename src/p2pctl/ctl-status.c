@@ -45,7 +45,7 @@ static int print_peer_seeds(const json_t *facts) {
                 printf("%s%s%s", i == 0 ? " (" : ", ", text, i + 1 == json_array_size(addresses) ? ")" : "");
         }
         if (next > 0)
-                printf(", next %s in %s", registered > 0 ? "renewal" : "attempt", DURATION_TEXT(usec_sub(next, now)));
+                printf(", next %s in %s", registered > 0 ? "renewal" : "attempt", WAIT_TEXT(usec_sub(next, now)));
         (void) putchar('\n');
         return 0;
 }

@@ -23,6 +23,16 @@ char *ago_format(usec_t timestamp, usec_t now, char buffer[static AGO_TEXT_SIZE]
         return buffer;
 }
 
+char *wait_format(usec_t duration, char buffer[static DURATION_TEXT_SIZE]) {
+        usec_t s = MAX(duration / USEC_PER_SEC + (duration % USEC_PER_SEC > 0), (usec_t) 1);
+
+        if (s < 60)
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%" PRIu64 " s", s);
+        else
+                (void) duration_format(duration, buffer);
+        return buffer;
+}
+
 char *rtt_format(usec_t rtt, char buffer[static DURATION_TEXT_SIZE]) {
         if (rtt == 0)
                 (void) snprintf(buffer, DURATION_TEXT_SIZE, "-");

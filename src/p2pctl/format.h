@@ -14,6 +14,10 @@
 char *ago_format(usec_t timestamp, usec_t now, char buffer[static AGO_TEXT_SIZE]);
 #define AGO_TEXT(timestamp, now) ago_format((timestamp), (now), (char[AGO_TEXT_SIZE]){})
 
+/* Until something that is to come: "12 s", whole seconds and at least one. */
+char *wait_format(usec_t duration, char buffer[static DURATION_TEXT_SIZE]);
+#define WAIT_TEXT(duration) wait_format((duration), (char[DURATION_TEXT_SIZE]){})
+
 /* "0.4 ms", "-" for 0. */
 char *rtt_format(usec_t rtt, char buffer[static DURATION_TEXT_SIZE]);
 #define RTT_TEXT(rtt) rtt_format((rtt), (char[DURATION_TEXT_SIZE]){})

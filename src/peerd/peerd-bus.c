@@ -58,6 +58,7 @@ static json_t *describe_links(const Node *node) {
 }
 
 static json_t *describe_seeds(const Node *node) {
+        SeedState awaited = node_n_registered(node) > 0 ? SEED_REGISTERED : SEED_UNREACHABLE;
         usec_t next_usec = USEC_INFINITY;
         json_t *addresses = json_array();
         char text[ADDRESS_TEXT_SIZE];
@@ -67,7 +68,7 @@ static json_t *describe_seeds(const Node *node) {
 
                 if (info.state == SEED_REGISTERED)
                         (void) json_array_append_new(addresses, json_string(member_address_text(&info.address, text)));
-                if (info.state == SEED_REGISTERED || info.state == SEED_UNREACHABLE)
+                if (info.state == awaited)
                         next_usec = MIN(next_usec, info.next_usec);
         }
 

@@ -195,6 +195,18 @@ class Verbs(NetworkTest):
         pattern = re.compile(rf"^{gone} +{gone} +unreachable +\S+ +no retry needed now: \S", re.M)
         self.wait_for(lambda: pattern.search(self.ctl("-i", peer, "seeds").stdout), "its place is taken by another seed")
 
+    def test_a_renewal_is_no_attempt_at_a_seed_that_is_gone(self):
+        self.start_network(2, 1)
+        peer, gone = self.peers[0], self.seeds[0]
+        self.stop(gone, signal.SIGKILL)
+        row = "127.0.0.1:" + self.port(gone)
+        self.wait_for(lambda: re.search(row + r" .* unreachable .* retry in \d+ s: ", self.ctl("-i", peer, "seeds").stdout),
+                      "it is tried again")
+        status = self.json("-i", peer, "status")
+        seeds = self.json("-i", peer, "seeds")["seeds"]
+        renewal = next(seed["nextUSec"] for seed in seeds if seed["state"] == "registered")
+        self.assertLessEqual(renewal, status["seeds"]["nextTimestamp"] - status["timestamp"])
+
 
 class Spawn(NetworkTest):
     def test_seeds_are_started_on_free_ports_and_said(self):

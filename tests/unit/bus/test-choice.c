@@ -21,6 +21,10 @@ static const Known known[] = {
         { { { 0x44, 0x44, 0x44, 0x04 } }, "3333",  "10.0.0.4:6004",  true  },
         { { { 0x55, 0x55, 0x55, 0x05 } }, "twin",  "10.0.0.5:6005",  true  },
         { { { 0x66, 0x66, 0x66, 0x06 } }, "twin",  "10.0.0.6:6006",  true  },
+        { { { 0x77, 0x77, 0x77, 0x07 } }, "db:6001", "10.0.0.7:6001", true  },
+        { { { 0x88, 0x88, 0x88, 0x08 } }, "db-2:6001", "10.0.0.8:6001", true  },
+        { { { 0x99, 0x99, 0x99, 0x09 } }, "db-2:6002", "10.0.0.8:6002", true  },
+        { { { 0xaa, 0xaa, 0xaa, 0x0a } }, "twin:6009", "10.0.0.9:6009", true  },
 };
 
 static int choose(const char *text, NodeId *ret) {
@@ -67,6 +71,17 @@ static void test_a_name_of_digits_wins_over_the_begin_of_an_id(void **state) {
         assert_chosen("33333", &known[2]);
 }
 
+static void test_a_name_needs_no_port_where_one_peer_has_it(void **state) {
+        NodeId id;
+
+        assert_chosen("db", &known[6]);
+        assert_chosen("db-2:6002", &known[8]);
+        assert_int_equal(choose("db-2", &id), -ENOTUNIQ);
+        assert_int_equal(choose("db-2:", &id), -ENODEV);
+        assert_int_equal(choose("twin", &id), -ENOTUNIQ);       /* whole names come first */
+        assert_chosen("twin:6009", &known[9]);
+}
+
 static void test_two_of_a_name_are_ambiguous_and_nobody_is_nobody(void **state) {
         NodeId id;
 
@@ -97,6 +112,7 @@ int main(void) {
                 cmocka_unit_test(test_digits_are_enough_when_one_peer_has_them),
                 cmocka_unit_test(test_the_living_one_is_meant_by_name_and_address),
                 cmocka_unit_test(test_a_name_of_digits_wins_over_the_begin_of_an_id),
+                cmocka_unit_test(test_a_name_needs_no_port_where_one_peer_has_it),
                 cmocka_unit_test(test_two_of_a_name_are_ambiguous_and_nobody_is_nobody),
                 cmocka_unit_test(test_the_sentence_says_what_was_found_escaped),
         };

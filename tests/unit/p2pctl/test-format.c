@@ -10,6 +10,10 @@ static void test_times_are_told_from_now(void **state) {
         assert_string_equal(AGO_TEXT(100 * USEC_PER_SEC, 100 * USEC_PER_SEC + 999999), "just now");
         assert_string_equal(AGO_TEXT(100 * USEC_PER_SEC, 99 * USEC_PER_SEC), "just now");
         assert_string_equal(AGO_TEXT(0, 112 * USEC_PER_SEC), "-");
+        assert_string_equal(WAIT_TEXT(0), "1 s");
+        assert_string_equal(WAIT_TEXT(594600), "1 s");
+        assert_string_equal(WAIT_TEXT(28 * USEC_PER_SEC + 1), "29 s");
+        assert_string_equal(WAIT_TEXT(90 * USEC_PER_SEC), "1 min 30 s");
         assert_string_equal(RTT_TEXT(0), "-");
         assert_string_equal(RTT_TEXT(400), "0.4 ms");
 }
