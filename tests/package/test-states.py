@@ -447,7 +447,7 @@ def instances_are_restarted_in_order(c):
 
 @check
 def a_broken_configuration_holds_one_instance(c):
-        """an instance whose configuration is refused goes on as it is; a sentence says file, line and what to do; the others are restarted"""
+        """an instance whose configuration is refused goes on as it is, a sentence says why and what to do; the others are restarted"""
         c.install()
         c.write(f'{CONF}/seed@5001.conf.d/50-ours.conf', 'links = { outgoing = 0; };\n')
         jobs, said = c.instances('renew')
