@@ -34,6 +34,7 @@ typedef struct Member {
         unsigned n_tries;       /* of asking a suspect that is not linked */
         usec_t asked_usec;      /* when the first of them began, 0: none runs */
         bool probed;            /* there was no link that we lost: it may have left without our knowing */
+        bool asked_again;       /* because it took a call and broke it off; once for each question */
         usec_t doubted_usec;    /* since when a seed has been asked about it, 0: it has not */
         Evidence evidence;      /* of that doubt, */
         usec_t duration_usec;   /* and how long it took */

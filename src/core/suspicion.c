@@ -19,6 +19,10 @@
  * reason, that none may be missed for ever. More than there can be links. */
 #define PROBE_DRAWS 32U
 
+/* A process that ends closes one socket after the other: it may still take a call when our link to it has broken, and breaks
+ * that off in a moment. */
+#define AGAIN_USEC (20 * USEC_PER_MSEC)
+
 #define DOUBT_USEC (2500 * USEC_PER_MSEC)       /* for the answer of a seed */
 
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
@@ -54,6 +58,7 @@ int suspicion_probe(Node *node, usec_t now_usec) {
 
         longest->n_tries = 1;
         longest->probed = true;
+        longest->asked_again = false;
         longest->asked_usec = now_usec;
         return suspicion_ask(node, longest, now_usec);
 }
@@ -68,6 +73,7 @@ int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
 
         member->n_tries = 1;
         member->probed = false;
+        member->asked_again = false;
         member->asked_usec = now_usec;
         return suspicion_ask(node, member, now_usec);
 }
@@ -186,11 +192,22 @@ int suspicion_opened(Node *node, Session *session, usec_t now_usec) {
         return session_close(node, session, CLOSE_DONE, NULL, now_usec);
 }
 
+static bool was_broken_off(const Session *session, SessionEnd end) {
+        return end == END_UNREACHABLE && session->state == SESSION_HELLO_SENT && session->reason != CLOSE_TIMEOUT;
+}
+
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->subject);
 
         if (end == END_BY_US || !member || member->asked_usec == 0)
                 return 0;               /* or it called meanwhile */
+
+        if (was_broken_off(session, end) && !member->asked_again) {
+                member->asked_again = true;
+                member->n_tries--;      /* no strike, for nobody was silent */
+                timer_set(&node->timers, &member->timer, usec_add(now_usec, AGAIN_USEC));
+                return 0;
+        }
 
         switch (end) {
 

@@ -102,6 +102,10 @@ static void test_what_fails_at_once_has_its_time_all_the_same(void **state) {
                         break;
                 case 1:
                         harness_change(h, probe, LINK_CONNECTED);
+                        harness_change(h, probe, LINK_RESET);           /* asked again without waiting, but once */
+                        harness_advance(h, 20 * MSEC);
+                        probe = expect_dial(h, 1);
+                        harness_change(h, probe, LINK_CONNECTED);
                         harness_change(h, probe, LINK_RESET);
                         break;
                 case 2:
@@ -117,6 +121,38 @@ static void test_what_fails_at_once_has_its_time_all_the_same(void **state) {
         }
         expect_accused(h, 1, EVIDENCE_SILENT, 3);
         expect_no_dial(h);
+}
+
+/* A killed process whose listening socket is closed last. */
+static void test_who_breaks_off_is_asked_again_without_waiting(void **state) {
+        Harness *h = *state;
+        LinkId probe = break_link(h, LINK_CLOSED);
+
+        harness_change(h, probe, LINK_CONNECTED);
+        harness_change(h, probe, LINK_RESET);
+        expect_no_dial(h);
+        harness_advance(h, 20 * MSEC);
+        expect_alive(h, 1);
+        harness_change(h, expect_dial(h, 1), LINK_REFUSED);
+        expect_accused(h, 1, EVIDENCE_REFUSED, 1);
+        expect_no_dial(h);
+}
+
+static void test_who_breaks_off_once_has_three_time_outs(void **state) {
+        Harness *h = *state;
+        LinkId probe = break_link(h, LINK_CLOSED);
+
+        harness_change(h, probe, LINK_CONNECTED);
+        harness_change(h, probe, LINK_CLOSED);
+        harness_advance(h, 20 * MSEC);
+        for (unsigned i = 0; i < 3; i++) {
+                (void) expect_dial(h, 1);
+                harness_advance(h, 500 * MSEC - 1);
+                expect_no_dial(h);
+                expect_alive(h, 1);
+                harness_advance(h, 1);
+        }
+        expect_accused(h, 1, EVIDENCE_SILENT, 3);
 }
 
 static void test_an_answer_to_the_third_call_clears(void **state) {
@@ -593,6 +629,8 @@ int main(void) {
                 TEST_QUIET(test_another_id_settles_it_at_once),
                 TEST_QUIET(test_silence_takes_three_time_outs),
                 TEST_QUIET(test_what_fails_at_once_has_its_time_all_the_same),
+                TEST_QUIET(test_who_breaks_off_is_asked_again_without_waiting),
+                TEST_QUIET(test_who_breaks_off_once_has_three_time_outs),
                 TEST_QUIET(test_an_answer_to_the_third_call_clears),
                 TEST_QUIET(test_a_call_between_two_of_ours_clears),
                 TEST_QUIET(test_who_calls_meanwhile_is_cleared),
