@@ -6,6 +6,8 @@
 
 #include "conf/config.h"
 #include "conf/seeds.h"
+#include "p2pctl/ctl-bus.h"
+#include "p2pctl/ctl-config.h"
 #include "p2pctl/output.h"
 #include "p2pctl/verbs.h"
 
@@ -20,8 +22,42 @@ static int check_instance(const ConfigPaths *paths, const char *instance, Config
         return r == -EINVAL ? 0 : r;    /* it is in the diagnostics */
 }
 
+/* Where the daemons look that the options speak of. */
+typedef struct Places {
+        ConfigPaths paths;
+        char *own, *run;        /* of the user; parts of @paths */
+} Places;
+
+static void places_done(Places *places) {
+        free(places->run);
+        free(places->own);
+}
+
+static int places_find(const Ctl *ctl, Places *ret) {
+        const char *runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
+        _cleanup_(places_done) Places places = { .paths = CONFIG_PATHS_DEFAULT };
+
+        if (ctl->user) {
+                if (runtime_dir && asprintf(&places.run, "%s/p2pnet", runtime_dir) < 0)
+                        return -ENOMEM;
+                places.paths.own = places.own = config_own_directory();
+                places.paths.run = places.run;
+        }
+        if (ctl->config_dir) {
+                places.paths.own = NULL;
+                places.paths.etc = ctl->config_dir;
+                places.paths.vendor = NULL;     /* as the daemons take that option */
+        }
+        if (ctl->runtime_dir)
+                places.paths.run = ctl->runtime_dir;
+
+        *ret = places;
+        places = (Places) {};
+        return 0;
+}
+
 /* "peer@6001.conf.d" names an instance. */
-static int check_instances_below(const ConfigPaths *paths, const char *directory, ConfigDiagnostics *diagnostics) {
+static int add_configured(const char *directory, json_t *instances) {
         _cleanup_(closedirp) DIR *dir = NULL;
         struct dirent *entry;
 
@@ -34,30 +70,58 @@ static int check_instances_below(const ConfigPaths *paths, const char *directory
         while ((entry = readdir(dir))) {
                 _cleanup_free_ char *instance = NULL;
                 size_t size = strlen(entry->d_name), n_suffix = strlen(".conf.d");
-                int r;
 
                 if (size <= n_suffix || !streq(entry->d_name + size - n_suffix, ".conf.d"))
                         continue;
                 instance = strndup(entry->d_name, size - n_suffix);
                 if (!instance)
                         return -ENOMEM;
-                if (!config_instance_is_valid(instance))
-                        continue;
+                if (config_instance_is_valid(instance) && json_object_set_new(instances, instance, json_true()) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int all_configured(const ConfigPaths *paths, json_t **ret) {
+        _cleanup_(json_decrefp) json_t *instances = json_object();
+        int r;
+
+        if (!instances)
+                return -ENOMEM;
+        if ((r = add_configured(paths->own, instances)) < 0 ||
+            (r = add_configured(paths->etc, instances)) < 0 ||
+            (r = add_configured(paths->run, instances)) < 0 ||
+            (r = add_configured(paths->vendor, instances)) < 0)
+                return r;
+        *ret = TAKE_PTR(instances);
+        return 0;
+}
+
+int config_instances(const Ctl *ctl, json_t **ret) {
+        _cleanup_(places_done) Places places = {};
+        int r;
+
+        r = places_find(ctl, &places);
+        return r < 0 ? r : all_configured(&places.paths, ret);
+}
+
+static int check_every_instance(const ConfigPaths *paths, ConfigDiagnostics *diagnostics) {
+        _cleanup_(json_decrefp) json_t *instances = NULL;
+        const char *instance;
+        json_t *value;
+        int r;
+
+        r = check_instance(paths, NULL, diagnostics);
+        if (r >= 0)
+                r = all_configured(paths, &instances);
+        if (r < 0)
+                return r;
+        json_object_foreach(instances, instance, value) {
                 r = check_instance(paths, instance, diagnostics);
                 if (r < 0)
                         return r;
         }
         return 0;
-}
-
-static int check_every_instance(const ConfigPaths *paths, ConfigDiagnostics *diagnostics) {
-        int r;
-
-        if ((r = check_instance(paths, NULL, diagnostics)) < 0 ||
-            (r = check_instances_below(paths, paths->etc, diagnostics)) < 0 ||
-            (r = check_instances_below(paths, paths->run, diagnostics)) < 0)
-                return r;
-        return check_instances_below(paths, paths->vendor, diagnostics);
 }
 
 /* All that an instance reads when it starts; @instance is NULL for all instances. */
@@ -95,8 +159,8 @@ static void print_text(const Ctl *ctl, const ConfigDiagnostics *diagnostics) {
 }
 
 int verb_config(Ctl *ctl, size_t n_arguments, char **arguments) {
-        ConfigPaths paths = CONFIG_PATHS_DEFAULT;
-        _cleanup_free_ char *own = NULL, *own_run = NULL;
+        const char *instance = n_arguments > 1 ? arguments[1] : ctl_asks_all(ctl) ? NULL : ctl->instance;
+        _cleanup_(places_done) Places places = {};
         ConfigDiagnostics diagnostics = {};
         size_t n_errors;
         int r;
@@ -109,28 +173,14 @@ int verb_config(Ctl *ctl, size_t n_arguments, char **arguments) {
         if (ctl->host || ctl->machine)
                 return ctl_fail(EXIT_USAGE,
                                 "config check reads the files of this host; -H and -M do not go with it.");
-        if (n_arguments > 1 && !config_instance_is_valid(arguments[1])) {
-                _cleanup_free_ char *text = output_text(arguments[1]);
+        if (instance && !config_instance_is_valid(instance)) {
+                _cleanup_free_ char *text = output_text(instance);
 
                 return ctl_fail(EXIT_USAGE, "'%s' is no instance: accepted is peer@PORT or seed@PORT.", text ?: "?");
         }
-        if (ctl->user) {
-                const char *runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
-
-                if (runtime_dir && asprintf(&own_run, "%s/p2pnet", runtime_dir) < 0)
-                        return -ENOMEM;
-                paths.own = own = config_own_directory();
-                paths.run = own_run;
-        }
-        if (ctl->config_dir) {
-                paths.own = NULL;
-                paths.etc = ctl->config_dir;
-                paths.vendor = NULL;    /* as the daemons take that option */
-        }
-        if (ctl->runtime_dir)
-                paths.run = ctl->runtime_dir;
-
-        r = check_everything(&paths, n_arguments > 1 ? arguments[1] : NULL, &diagnostics);
+        r = places_find(ctl, &places);
+        if (r >= 0)
+                r = check_everything(&places.paths, instance, &diagnostics);
         if (r >= 0) {
                 if (ctl->json != JSON_MODE_OFF)
                         r = print_json(ctl, &diagnostics);

@@ -170,8 +170,6 @@ int verb_reload(Ctl *ctl, size_t n_arguments, char **arguments) {
 
 /* ---- log-level ---- */
 
-static const char *const log_levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
-
 static int log_level_parse(const char *text, const char **ret) {
         _cleanup_free_ char *escaped = NULL;
         const char *meant;

@@ -131,6 +131,8 @@ const char *suggestion(const char *text, const char *const *names, size_t n_name
         return n_prefixed == 1 ? prefixed : best;
 }
 
+const char *const log_levels[N_LOG_LEVELS] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+
 int timeout_parse(const char *text, usec_t *ret) {
         char whole[24] = "";
         const char *point = strchr(text, '.');

@@ -42,5 +42,9 @@ bool payload_is_text(const void *data, size_t size);
  * only one that begins with it. NULL when there is none. */
 const char *suggestion(const char *text, const char *const *names, size_t n_names);
 
+/* Of syslog(3), by their numbers. */
+#define N_LOG_LEVELS 8
+extern const char *const log_levels[N_LOG_LEVELS];
+
 /* "3", "1.5": seconds, for options. 0 is USEC_INFINITY. Return: 0, -EINVAL, -ERANGE. */
 int timeout_parse(const char *text, usec_t *ret);

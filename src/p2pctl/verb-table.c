@@ -10,34 +10,52 @@
 
 const Verb verbs[] = {
         { "Asking" },
-        { "status",      "",                  0, 0, "What a node is doing (also without a command)", verb_status },
-        { "peers",       "[PATTERN]",         0, 1, "Who else is there", verb_peers },
+        { "status",      "",                  0, 0,        "What a node is doing (also without a command)",
+          verb_status },
+        { "peers",       "[PATTERN]",         0, 1,        "Who else is there",
+          verb_peers, WORDS_PEERS },
         { "show",        "[PEER...]",         0, SIZE_MAX, "All that is known about a peer, or the node itself",
-          verb_show },
-        { "seeds",       "",                  0, 0, "The seeds and what became of them", verb_seeds },
-        { "statistics",  "",                  0, 0, "Counters", verb_statistics },
-        { "monitor",     "",                  0, 0, "Watch what happens until Ctrl-C", verb_monitor },
-        { "is-online",   "",                  0, 0, "Whether it has found the network (exit status)",
+          verb_show, WORDS_PEERS },
+        { "seeds",       "",                  0, 0,        "The seeds and what became of them",
+          verb_seeds },
+        { "statistics",  "",                  0, 0,        "Counters",
+          verb_statistics },
+        { "monitor",     "",                  0, 0,        "Watch what happens until Ctrl-C",
+          verb_monitor },
+        { "is-online",   "",                  0, 0,        "Whether it has found the network (exit status)",
           verb_is_online },
-        { "wait-online", "",                  0, 0, "Wait until a peer has found the network", verb_wait_online },
+        { "wait-online", "",                  0, 0,        "Wait until a peer has found the network",
+          verb_wait_online },
 
         { "Messages" },
-        { "publish",     "TOPIC [PAYLOAD|-]", 1, 2, "Send a message to every node (-: from standard input)",
+        { "publish",     "TOPIC [PAYLOAD|-]", 1, 2,        "Send a message to every node (-: from standard input)",
           verb_publish },
-        { "subscribe",   "PATTERN...",        1, SIZE_MAX, "Print messages whose topic matches", verb_subscribe },
+        { "subscribe",   "PATTERN...",        1, SIZE_MAX, "Print messages whose topic matches",
+          verb_subscribe },
 
         { "Managing" },
-        { "ping",        "PEER",              1, 1, "Measure the way to a peer and back", verb_ping },
-        { "connect",     "ADDRESS...",        1, SIZE_MAX, "Link to a peer", verb_connect },
-        { "disconnect",  "PEER...",           1, SIZE_MAX, "End the link to a peer", verb_disconnect },
-        { "reload",      "",                  0, 0, "Read the configuration again", verb_reload },
-        { "log-level",   "[LEVEL]",           0, 1, "Show or set how much is logged", verb_log_level },
-        { "spawn-seeds", "[N]",               0, 1, "Start N seeds on free ports", verb_spawn_seeds },
-        { "config",      "check [INSTANCE]",  1, 2, "Look for mistakes in the configuration files", verb_config },
+        { "ping",        "PEER",              1, 1,        "Measure the way to a peer and back",
+          verb_ping, WORDS_PEERS },
+        { "connect",     "ADDRESS...",        1, SIZE_MAX, "Link to a peer",
+          verb_connect, WORDS_ADDRESSES },
+        { "disconnect",  "PEER...",           1, SIZE_MAX, "End the link to a peer",
+          verb_disconnect, WORDS_LINKED },
+        { "reload",      "",                  0, 0,        "Read the configuration again",
+          verb_reload },
+        { "log-level",   "[LEVEL]",           0, 1,        "Show or set how much is logged",
+          verb_log_level, WORDS_LOG_LEVELS },
+        { "spawn-seeds", "[N]",               0, 1,        "Start N seeds on free ports",
+          verb_spawn_seeds },
+        { "config",      "check [INSTANCE]",  1, 2,        "Look for mistakes in the configuration files",
+          verb_config, WORDS_CONFIGURED },
 
         { "Help" },
-        { "help",        "[COMMAND]",         0, 1, "This text", verb_help },
-        { "version",     "",                  0, 0, "Which version this is", verb_version },
+        { "help",        "[COMMAND]",         0, 1,        "This text",
+          verb_help, WORDS_VERBS },
+        { "version",     "",                  0, 0,        "Which version this is",
+          verb_version },
+        { "complete",    "-- WORD...",        1, SIZE_MAX, "What the last word of a command can become, for a shell",
+          verb_complete, .hidden = true },
         {}
 };
 
@@ -53,7 +71,7 @@ const char *verb_suggest(const char *name) {
         size_t n = 0;
 
         for (const Verb *verb = verbs; verb->name; verb++)
-                if (verb->function) {
+                if (verb->function && !verb->hidden) {
                         assert(n < VERBS_MAX);
                         names[n++] = verb->name;
                 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "p2pctl/verbs.h"
+#include "p2pctl/words.h"
 
 typedef struct Verb {
         const char *name;
@@ -9,6 +10,8 @@ typedef struct Verb {
         size_t n_arguments_min, n_arguments_max;
         const char *summary;            /* one line; NULL begins a group with @name as its heading */
         VerbFunction *function;
+        Words words;                    /* what its arguments can be; those that @arguments names stand for themselves */
+        bool hidden;                    /* for programs: not in `p2pctl help` */
 } Verb;
 
 /* In the order of `p2pctl help`; ends with an empty one. */

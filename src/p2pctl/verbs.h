@@ -26,5 +26,7 @@ VerbFunction verb_ping, verb_connect, verb_disconnect, verb_reload, verb_log_lev
 VerbFunction verb_spawn_seeds;
 /* ctl-config.c */
 VerbFunction verb_config;
+/* ctl-complete.c */
+VerbFunction verb_complete;
 /* ctl-help.c */
 VerbFunction verb_help, verb_version;

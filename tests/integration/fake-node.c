@@ -6,6 +6,7 @@
  * middle of a call.
  *
  *      fake-node PORT [ERROR-NAME ERROR-MESSAGE]       with an error: every privileged method fails with it
+ *      fake-node PORT names NAME...                    knows peers of these names instead, every other one linked
  *
  * Ping("vanish") ends it without an answer, Ping("emit") makes it send one signal of each kind, Ping("quit") ends it.
  */
@@ -30,6 +31,8 @@ typedef struct Fake {
         sd_bus *bus;
         Authorizer *authorizer;
         const char *error_name, *error_message;
+        char **names;
+        size_t n_names;
         char *subscriber;
 } Fake;
 
@@ -38,6 +41,32 @@ static usec_t clock_now(Fake *fake) {
 
         (void) sd_event_now(fake->event, CLOCK_BOOTTIME, &now);
         return now;
+}
+
+/* Peer 1 is 000...001 at 10.0.0.1:6001; those with an odd number are linked. */
+static int append_names(Fake *fake, sd_bus_message *m, sd_bus_message *reply) {
+        int r, wanted = -1;
+        uint64_t flags;
+
+        if ((r = sd_bus_message_read(m, "t", &flags)) < 0 ||
+            (r = sd_bus_message_enter_container(m, 'a', "{sv}")) < 0)
+                return r;
+        if (sd_bus_message_read(m, "{sv}", NULL, "b", &wanted) < 0)
+                wanted = -1;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sossssttta{sv})");
+        for (size_t i = 1; i <= fake->n_names && r >= 0; i++) {
+                char id[NODE_ID_TEXT_SIZE], path[PEER_PATH_SIZE], address[32];
+
+                if (wanted >= 0 && wanted != (int) (i % 2))
+                        continue;
+                (void) snprintf(id, sizeof(id), "%032zx", i);
+                (void) snprintf(path, sizeof(path), "%s/%s", BUS_PATH_PEERS, id);
+                (void) snprintf(address, sizeof(address), "10.0.0.%zu:6001", i);
+                r = sd_bus_message_append(reply, "(sossssttta{sv})", id, path, fake->names[i - 1], address, "alive",
+                                          i % 2 ? "out" : "-", UINT64_C(0), UINT64_C(0), UINT64_C(0), 0);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 static int method_list_peers(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -51,7 +80,8 @@ static int method_list_peers(sd_bus_message *m, void *userdata, sd_bus_error *er
         r = sd_bus_message_new_method_return(m, &reply);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(reply, "a(sossssttta{sv})", 3,
+        r = fake->names ? append_names(fake, m, reply) :
+            sd_bus_message_append(reply, "a(sossssttta{sv})", 3,
                                   HOSTILE_ID, HOSTILE_PATH, HOSTILE_NAME, "127.0.0.1:6002", "alive", "out",
                                   now - 130 * USEC_PER_SEC - 500 * USEC_PER_MSEC, UINT64_C(400), now, 1,
                                   "Links", "u", 3U,
@@ -246,9 +276,12 @@ int main(int argc, char **argv) {
         uint16_t port;
         int r;
 
-        if ((argc != 2 && argc != 4) || parse_port(argv[1], &port) < 0)
+        if (argc < 2 || parse_port(argv[1], &port) < 0)
                 return EXIT_USAGE;
-        if (argc == 4) {
+        if (argc > 2 && streq(argv[2], "names")) {
+                fake.names = argv + 3;
+                fake.n_names = (size_t) argc - 3;
+        } else if (argc == 4) {
                 fake.error_name = argv[2];
                 fake.error_message = argv[3];
         }
