@@ -61,7 +61,7 @@ typedef enum NoticeType {
 
         /* Peer: links. .id .name .address .incoming .n of .n_max */
         NOTICE_LINKED,
-        NOTICE_UNLINKED,                /* .reason, .by_us, .detail */
+        NOTICE_UNLINKED,                /* .reason, .by_us, .detail; .total messages that waited for it are lost */
         NOTICE_BUSY,                    /* a peer refuses more links */
         NOTICE_SILENT,                  /* a peer is accused: .evidence, .n strikes in .duration; reported to .n_max seeds */
 

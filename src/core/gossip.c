@@ -27,7 +27,6 @@ static bool link_has_space(const Node *node, const Session *session, size_t size
 
 static int gossip_end_slow(Node *node, Session *session, usec_t now_usec) {
         node->counters[COUNTER_LINKS_SLOW]++;
-        node->counters[COUNTER_GOSSIP_LOST]++;          /* what is queued already may still be read */
         return session_close(node, session, CLOSE_SLOW, "The link did not take the messages that waited for it.", now_usec);
 }
 
@@ -50,7 +49,10 @@ static int gossip_forward(Node *node, FrameBuffer *frame, LinkId but, usec_t now
         for (size_t i = 0; i < n_slow; i++) {
                 Session *session = session_find(node, slow[i]);
 
-                r = session ? gossip_end_slow(node, session, now_usec) : 0;
+                if (!session)
+                        continue;
+                session->n_waiting++;           /* and is lost with those that do */
+                r = gossip_end_slow(node, session, now_usec);
                 if (r < 0)
                         return r;
         }

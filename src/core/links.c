@@ -501,12 +501,21 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
 
 /* ---- ends ---- */
 
+/* The messages that waited for an end which is still there, and would have read them. */
+static size_t links_n_lost(const Session *session, SessionEnd end) {
+        if (end == END_LOST || session->reason == CLOSE_TIMEOUT || session->reason == CLOSE_LEAVING)
+                return 0;
+        return session->n_waiting;
+}
+
 static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Notice *notice;
 
         link_down(node, session);
         notice = links_notice(node, NOTICE_UNLINKED, session);
         notice->by_us = end == END_BY_US;
+        notice->total = (unsigned) links_n_lost(session, end);
+        node->counters[COUNTER_GOSSIP_LOST] += notice->total;
         if (end == END_LOST)
                 notice->reason = 0;
 

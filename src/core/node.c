@@ -226,11 +226,13 @@ size_t node_frame_size_max(const Node *node, LinkId link) {
         return session && session->state == SESSION_OPEN ? FRAME_SIZE_MAX : FRAME_SIZE_MAX_HANDSHAKE;
 }
 
-int node_on_sent(Node *node, LinkId link, size_t n_bytes, usec_t now_usec) {
+int node_on_sent(Node *node, LinkId link, size_t n_bytes, size_t n_frames, usec_t now_usec) {
         Session *session = session_find(node, link);
 
-        if (node_runs(node) && session)
-                session->n_queued -= MIN(n_bytes, session->n_queued);
+        if (!node_runs(node) || !session)
+                return 0;
+        session->n_queued -= MIN(n_bytes, session->n_queued);
+        session->n_waiting -= MIN(n_frames, session->n_waiting);
         return 0;
 }
 

@@ -103,8 +103,9 @@ int node_on_malformed(Node *node, LinkId link, int error, usec_t now_usec);
 /* The size limit for the next frame on that link. */
 size_t node_frame_size_max(const Node *node, LinkId link);
 
-/* @n_bytes of frames sent with is_data have been handed to the kernel. */
-int node_on_sent(Node *node, LinkId link, size_t n_bytes, usec_t now_usec);
+/* @n_bytes of frames sent with is_data have been handed to the kernel, and so the first bytes of @n_frames of them: what has
+ * begun is sent to its end. */
+int node_on_sent(Node *node, LinkId link, size_t n_bytes, size_t n_frames, usec_t now_usec);
 
 /* For a frame sent with measure: how many bytes that were sent before it the other end has not acknowledged yet (0:
  * none, its clock starts now). Call it while carrying out that effect, and each EFFECT_MEASURE for the link. */

@@ -171,8 +171,10 @@ void session_send_frame(Node *node, Session *session, FrameBuffer *frame, bool i
         effect->link = session->link;
         effect->frame = frame_buffer_ref(frame);
         effect->is_data = is_data;
-        if (is_data)
+        if (is_data) {
                 session->n_queued += frame->size;
+                session->n_waiting++;
+        }
         node->counters[COUNTER_FRAMES_OUT]++;
         node->counters[COUNTER_BYTES_OUT] += frame->size;
 }

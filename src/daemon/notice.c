@@ -189,6 +189,18 @@ static void log_silent(const Words *w) {
                   plural(n->n_max));
 }
 
+static void log_unlinked(const Words *w) {
+        const Notice *n = w->notice;
+        bool is_slow = n->reason == CLOSE_SLOW;
+        char lost[sizeof("; 4294967295 messages that waited for it are lost")] = "";
+
+        if (n->total > 0)
+                (void) snprintf(lost, sizeof(lost), "; %u message%s that waited for it %s lost", n->total, plural(n->total),
+                                n->total == 1 ? "is" : "are");
+        words_log(w, is_slow || n->total > 0 ? LOG_NOTICE : LOG_INFO, is_slow ? MESSAGE_ID_LINK_SLOW : MESSAGE_ID_UNLINKED,
+                  "The link to %s is gone: %s%s%s.", w->name, n->by_us ? "ended by us, " : "", w->detail, lost);
+}
+
 static void log_words(const Words *w) {
         const Notice *n = w->notice;
 
@@ -243,9 +255,7 @@ static void log_words(const Words *w) {
                           n->incoming ? "in" : "out", n->n, n->n_max);
                 return;
         case NOTICE_UNLINKED:
-                words_log(w, n->reason == CLOSE_SLOW ? LOG_NOTICE : LOG_INFO,
-                          n->reason == CLOSE_SLOW ? MESSAGE_ID_LINK_SLOW : MESSAGE_ID_UNLINKED,
-                          "The link to %s is gone: %s%s.", w->name, n->by_us ? "ended by us, " : "", w->detail);
+                log_unlinked(w);
                 return;
         case NOTICE_BUSY:
                 words_log(w, LOG_INFO, NULL, "%s refuses more links (busy), trying the next.", w->name);

@@ -153,13 +153,13 @@ static void connection_half_close(Connection *connection) {
 
 void connection_write(Connection *connection) {
         Links *links = connection->links;
-        size_t n_data;
+        size_t n_data, n_begun;
         int r;
 
         if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_FLUSHING)
                 return;
 
-        r = link_write(&connection->link, &n_data);
+        r = link_write(&connection->link, &n_data, &n_begun);
         if (r == -EAGAIN)
                 connection_wait_for(connection, EPOLLIN | EPOLLOUT);
         else if (r < 0) {
@@ -180,7 +180,7 @@ void connection_write(Connection *connection) {
         }
 
         if (n_data > 0 && connection->state == CONNECTION_OPEN)
-                links_settle(links, node_on_sent(links->node, connection->id, n_data, links_now(links)));
+                links_settle(links, node_on_sent(links->node, connection->id, n_data, n_begun, links_now(links)));
 }
 
 /* ---- reading ---- */

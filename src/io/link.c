@@ -73,18 +73,19 @@ static void link_begin_next(Link *link) {
         link->n_control_begun++;
 }
 
-static size_t link_wrote(Link *link, size_t n) {
-        size_t n_data = 0;
-
+/* Adds to both counts. */
+static void link_wrote(Link *link, size_t n, size_t *n_data, size_t *n_begun) {
         while (n > 0) {
                 size_t k;
 
-                if (!link->current)
+                if (!link->current) {
                         link_begin_next(link);
+                        *n_begun += link->current_is_data;
+                }
 
                 k = MIN(n, link->current->size - link->current_written);
                 if (link->current_is_data)
-                        n_data += k;
+                        *n_data += k;
                 link->current_written += k;
                 link->n_written += k;
                 n -= k;
@@ -92,7 +93,6 @@ static size_t link_wrote(Link *link, size_t n) {
                 if (link->current_written == link->current->size)
                         link->current = frame_buffer_unref(link->current);
         }
-        return n_data;
 }
 
 static size_t add_iovecs(struct iovec iov[static IOVECS_MAX], size_t n, const FrameQueue *queue) {
@@ -104,12 +104,12 @@ static size_t add_iovecs(struct iovec iov[static IOVECS_MAX], size_t n, const Fr
         return n;
 }
 
-int link_write(Link *link, size_t *ret_n_data) {
+int link_write(Link *link, size_t *ret_n_data, size_t *ret_n_begun) {
         struct iovec iov[IOVECS_MAX];
         size_t n_iov = 0, n_offered = 0;
         ssize_t n;
 
-        *ret_n_data = 0;
+        *ret_n_data = *ret_n_begun = 0;
 
         if (link->current)
                 iov[n_iov++] = (struct iovec) {
@@ -129,7 +129,7 @@ int link_write(Link *link, size_t *ret_n_data) {
                 /* ENOBUFS and ENOMEM: the kernel is short of memory just now, the connection is as good as before */
                 return errno == EINTR ? 1 : errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -errno;
 
-        *ret_n_data = link_wrote(link, (size_t) n);
+        link_wrote(link, (size_t) n, ret_n_data, ret_n_begun);
         if ((size_t) n < n_offered)
                 return -EAGAIN;
         return link_has_output(link);

@@ -64,11 +64,12 @@ static inline bool link_has_output(const Link *link) {
 /**
  * link_write() - hand queued frames to the kernel, by one system call
  * @ret_n_data: bytes of data frames among what was taken
+ * @ret_n_begun: data frames of which the first byte was taken
  *
  * Return: 0 when nothing is left; 1 when the kernel took all it was offered and there is more; -EAGAIN when it takes no more
  * now; another error when the connection is broken.
  */
-int link_write(Link *link, size_t *ret_n_data);
+int link_write(Link *link, size_t *ret_n_data, size_t *ret_n_begun);
 
 /* Bytes sent before the last measured frame that the other end has not acknowledged. 0 when none was measured. */
 size_t link_n_ahead(const Link *link);

@@ -167,9 +167,8 @@ static void emit_unlinked(Service *service, const Notice *notice) {
         emit_member(service, notice, "unlinked", notice_reason(notice, (char[DETAIL_MAX + 1]){}));
         member_bus_unlinked(service, &notice->id);
 
-        /* The message that did not fit any more; what was queued before it goes out first, if the other end still reads. */
-        if (notice->reason == CLOSE_SLOW && notice->by_us)
-                service_emit(service, "Overflow", "st", PEER_PATH(&notice->id), UINT64_C(1));
+        if (notice->total > 0)
+                service_emit(service, "Overflow", "st", PEER_PATH(&notice->id), (uint64_t) notice->total);
 }
 
 void service_on_notice(Service *service, const Notice *notice) {

@@ -90,7 +90,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
                 if (connection && connection->ends[side].open)
                         sim_send(sim, connection, !side, EVENT_FRAME, effect->frame);
                 if (effect->is_data)
-                        must_ok(node_on_sent(node->node, effect->link, effect->frame->size, sim->now_usec));
+                        must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
                 if (effect->measure)
                         must_ok(node_on_backlog(node->node, effect->link, 0, sim->now_usec));
                 break;

@@ -175,7 +175,7 @@ static void carry_out(Harness *harness, Effect *effect) {
                 free(message);
                 keep_sent(harness, effect->link, effect->frame);
                 if (effect->is_data && !link->deaf)
-                        (void) node_on_sent(harness->node, effect->link, effect->frame->size, harness->now);
+                        (void) node_on_sent(harness->node, effect->link, effect->frame->size, 1, harness->now);
                 if (effect->measure)
                         (void) node_on_backlog(harness->node, effect->link, link->n_ahead, harness->now);
                 break;

@@ -310,7 +310,7 @@ static void test_whole_tables_go_out_in_parts(void **state) {
 
         n = n_at_once;
         harness_set_reading(h, link, true);
-        assert_int_equal(node_on_sent(harness_node(h), link, SIZE_MAX, harness_now(h)), 0);
+        assert_int_equal(node_on_sent(harness_node(h), link, SIZE_MAX, SIZE_MAX, harness_now(h)), 0);
         harness_advance(h, 5 * SEC);
         while ((answer = harness_find(h, link, MESSAGE_SYNC_RECORDS)))
                 n += answer->sync_records.n_records;

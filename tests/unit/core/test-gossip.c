@@ -133,7 +133,7 @@ static void test_a_full_queue_refuses_and_nothing_is_queued(void **state) {
 
         /* What still fits is taken, and once it has drained, so is the rest. */
         assert_int_equal(publish(h, "/a", 100, NULL), 0);
-        assert_int_equal(node_on_sent(harness_node(h), full, 2 * PAYLOAD_MAX, harness_now(h)), 0);
+        assert_int_equal(node_on_sent(harness_node(h), full, 2 * PAYLOAD_MAX, 1, harness_now(h)), 0);
         assert_int_equal(publish(h, "/a", 2000, NULL), 0);
         assert_int_equal(peer_sequence(harness_node(h)), 3);
 }
@@ -364,6 +364,8 @@ static void test_a_link_that_does_not_drain_is_ended(void **state) {
         assert_non_null(notice);
         assert_int_equal(notice->reason, CLOSE_SLOW);
         assert_true(notice->by_us);
+        assert_int_equal(notice->total, 2);             /* the one that waited, and the one that found no room */
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 2);
 
         /* It is slow, not dead; and the others got both. */
         assert_int_equal(member_of(h, 2).state, MEMBER_ALIVE);
@@ -372,6 +374,43 @@ static void test_a_link_that_does_not_drain_is_ended(void **state) {
         expect(h, quick, MESSAGE_GOSSIP);
         assert_int_equal(harness_n_deliveries(h), 2);
         assert_true(harness_is_up(h, from));
+}
+
+static void test_all_that_waited_for_a_link_is_counted(void **state) {
+        Harness *h = *state;
+        Other peer = harness_peer(2);
+        LinkId from = link_in(h, 1), slow = link_in(h, 2);
+        uint64_t n_sequence = 0;
+        const Notice *notice;
+
+        harness_set_reading(h, slow, false);
+        while (n_sequence < 10)
+                send_gossip(h, from, 9, 1, ++n_sequence, 0, 1);
+        /* The kernel has three of them, and a part of the fourth, which goes to its end. */
+        assert_int_equal(node_on_sent(harness_node(h), slow, 300, 4, harness_now(h)), 0);
+        assert_int_equal(peer_disconnect(harness_node(h), &peer.id, harness_now(h)), 0);
+        harness_settle(h);
+        notice = harness_notice(h, NOTICE_UNLINKED);
+        assert_int_equal(notice->total, 6);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 6);
+}
+
+static void test_nothing_is_lost_for_who_is_gone(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), gone[3] = { link_in(h, 2), link_in(h, 3), link_in(h, 4) };
+
+        for (size_t i = 0; i < ELEMENTSOF(gone); i++)
+                harness_set_reading(h, gone[i], false);
+        send_gossip(h, from, 9, 1, 1, 0, 1);
+        send_close(h, gone[0], CLOSE_LEAVING);
+        harness_change(h, gone[1], LINK_RESET);
+        harness_set_answering(h, true);
+        harness_set_silent(h, gone[2]);
+        harness_advance(h, 20 * SEC);
+        assert_int_equal(n_links(h), 1);
+        for (size_t i = 0; i < ELEMENTSOF(gone); i++)
+                assert_int_equal(harness_notice(h, NOTICE_UNLINKED)->total, 0);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 0);
 }
 
 static void test_many_slow_links_end_together(void **state) {
@@ -470,7 +509,7 @@ static void test_a_full_queue_only_delays_them(void **state) {
         assert_int_equal(publish(h, "/a", PAYLOAD_MAX, NULL), 0);
         harness_advance(h, 20 * SEC);
         assert_int_equal(counted(h, COUNTER_GOSSIP_PUBLISHED), 1);
-        assert_int_equal(node_on_sent(harness_node(h), link, 2 * PAYLOAD_MAX, harness_now(h)), 0);
+        assert_int_equal(node_on_sent(harness_node(h), link, 2 * PAYLOAD_MAX, 1, harness_now(h)), 0);
         harness_set_reading(h, link, true);
         harness_advance(h, 60 * SEC);
         assert_int_equal(counted(h, COUNTER_GOSSIP_PUBLISHED), 4);
@@ -548,6 +587,8 @@ int main(void) {
                 TEST(test_what_no_honest_copy_says_is_refused),
                 TEST(test_gossip_has_no_place_before_a_link),
                 cmocka_unit_test(test_gaps_are_bounded_and_counted),
+                TEST(test_all_that_waited_for_a_link_is_counted),
+                TEST(test_nothing_is_lost_for_who_is_gone),
                 cmocka_unit_test(test_origins_are_bounded),
                 TEST(test_a_link_that_does_not_drain_is_ended),
                 cmocka_unit_test(test_many_slow_links_end_together),

@@ -444,7 +444,7 @@ static void test_what_ended_can_be_fed_on_and_does_nothing(void **state) {
                 assert_int_equal(node_on_message(node, link, &message, harness_now(h)), 0);
                 assert_int_equal(node_on_unknown(node, link, 0x7e, harness_now(h)), 0);
                 assert_int_equal(node_on_malformed(node, link, -EBADMSG, harness_now(h)), 0);
-                assert_int_equal(node_on_sent(node, link, 1, harness_now(h)), 0);
+                assert_int_equal(node_on_sent(node, link, 1, 1, harness_now(h)), 0);
                 assert_int_equal(node_on_backlog(node, link, 1, harness_now(h)), 0);
                 assert_int_equal(node_frame_size_max(node, link), 65536);
                 link = 4711;                    /* and one that never was */

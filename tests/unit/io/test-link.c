@@ -62,7 +62,7 @@ static void push(Link *link, size_t size, uint8_t fill, bool is_data, bool measu
 
 /* Reads @size bytes at the other end, and writes at ours whenever there is nothing to be read. */
 static void read_bytes(Fixture *fixture, uint8_t *data, size_t size) {
-        size_t n_data;
+        size_t n_data, n_begun;
 
         while (size > 0) {
                 ssize_t n = recv(fixture->other, data, size, MSG_DONTWAIT);
@@ -70,7 +70,7 @@ static void read_bytes(Fixture *fixture, uint8_t *data, size_t size) {
                 assert_int_not_equal(n, 0);
                 if (n < 0) {
                         assert_int_equal(errno, EAGAIN);
-                        (void) link_write(&fixture->link, &n_data);
+                        (void) link_write(&fixture->link, &n_data, &n_begun);
                         continue;
                 }
                 data += n;
@@ -97,12 +97,13 @@ static uint8_t read_frame(Fixture *fixture, size_t *ret_size) {
 
 static void test_control_frames_overtake_data_frames(void **state) {
         Fixture *fixture = *state;
-        size_t n_data, size;
+        size_t n_data, n_begun, size;
 
         push(&fixture->link, 100, 'd', true, false);
         push(&fixture->link, 50, 'c', false, false);
-        assert_int_equal(link_write(&fixture->link, &n_data), 0);
+        assert_int_equal(link_write(&fixture->link, &n_data, &n_begun), 0);
         assert_int_equal(n_data, 100);
+        assert_int_equal(n_begun, 1);
 
         assert_int_equal(read_frame(fixture, &size), 'c');
         assert_int_equal(size, 50);
@@ -112,16 +113,18 @@ static void test_control_frames_overtake_data_frames(void **state) {
 
 /* Fills the kernel's buffers: until it takes no more. */
 static size_t fill(Link *link) {
-        size_t n_sent = 0, n_data;
+        size_t n_sent = 0, n_data, n_begun, n_begun_all = 0;
         int r;
 
         for (unsigned i = 0; i < 16; i++)
                 push(link, FRAME_SIZE_MAX, 'd', true, false);
         do {
-                r = link_write(link, &n_data);
+                r = link_write(link, &n_data, &n_begun);
                 n_sent += n_data;
+                n_begun_all += n_begun;
         } while (r > 0);
         assert_int_equal(r, -EAGAIN);
+        assert_int_equal(n_begun_all, (n_sent + FRAME_SIZE_MAX - 1) / FRAME_SIZE_MAX);
         return n_sent;
 }
 
@@ -172,12 +175,12 @@ static void test_what_is_ahead_of_a_ping_shrinks_as_the_other_end_reads(void **s
 
 static void test_nothing_ahead_when_nothing_was_sent_before(void **state) {
         Fixture *fixture = *state;
-        size_t n_data;
+        size_t n_data, n_begun;
 
         push(&fixture->link, 100, 'd', true, false);
         push(&fixture->link, 50, 'c', false, true);
         assert_int_equal(link_n_ahead(&fixture->link), 0);      /* the data comes behind it */
-        assert_int_equal(link_write(&fixture->link, &n_data), 0);
+        assert_int_equal(link_write(&fixture->link, &n_data, &n_begun), 0);
         assert_int_equal(link_n_ahead(&fixture->link), 0);
 }
 
