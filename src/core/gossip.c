@@ -2,8 +2,13 @@
 
 /*
  * Messages to everybody: the first copy is delivered and forwarded to every link but the one that it came from,
- * later copies are dropped. A message that is accepted for publishing is queued on every link or on none; a link
- * that does not drain its queue is ended, for a message that was accepted is never dropped silently.
+ * later copies are dropped. A message that is accepted for publishing is queued on every link or on none.
+ *
+ * What others publish comes as it comes: nobody stops reading because a link is full, for then two could wait for each other,
+ * and liveness requests would wait with the messages. So a queue takes many times as much from others as from ourselves, and
+ * bursts wait there. All queues are ends of one stream of messages, which they share, so together they hold little more than
+ * the longest one. A link that falls back by so much, or takes nothing for a while, is ended, and what waited for it is
+ * counted as lost.
  */
 
 #include <errno.h>
@@ -13,6 +18,8 @@
 #include "core/peer-node-internal.h"
 
 #define AGE_MAX_MSEC (10U * 60U * 1000U)        /* no honest copy is under way for longer */
+#define FORWARDED_FACTOR 16U                    /* so many times queue_max may wait of what others publish */
+#define STALLED_USEC (30 * USEC_PER_SEC)
 #define HELLO_TOPIC "/p2pnet/hello"
 #define HELLO_MEMBERS_MAX 64U
 
@@ -21,8 +28,15 @@ static bool link_carries(const Session *session) {
 }
 
 /* An empty queue takes any legal message, else one that is as large as the bound could never be sent. */
-static bool link_has_space(const Node *node, const Session *session, size_t size) {
-        return session->n_queued == 0 || session->n_queued + size <= node->settings.params.queue_max;
+static bool link_has_space(const Session *session, size_t size, size_t max) {
+        return session->n_queued == 0 || session->n_queued + size <= max;
+}
+
+static void gossip_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_usec) {
+        if (session->n_queued == 0)
+                session->drained_usec = now_usec;
+        session_send_frame(node, session, frame, true);
+        node->counters[COUNTER_GOSSIP_FORWARDED]++;
 }
 
 static int gossip_end_slow(Node *node, Session *session, usec_t now_usec) {
@@ -30,33 +44,47 @@ static int gossip_end_slow(Node *node, Session *session, usec_t now_usec) {
         return session_close(node, session, CLOSE_SLOW, "The link did not take the messages that waited for it.", now_usec);
 }
 
-static int gossip_forward(Node *node, FrameBuffer *frame, LinkId but, usec_t now_usec) {
-        LinkId slow[UINT8_MAX];
-        size_t n_slow = 0;
-        int r;
-
-        for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (!link_carries(session) || session->link == but)
-                        continue;
-                if (link_has_space(node, session, frame->size)) {
-                        session_send_frame(node, session, frame, true);
-                        node->counters[COUNTER_GOSSIP_FORWARDED]++;
-                } else if (n_slow < ELEMENTSOF(slow))
-                        slow[n_slow++] = session->link;
-        }
-
-        /* Ending one may end or begin others, so not while we walk over them. */
+/* Ending one may end or begin others, so not while somebody walks over them. */
+static int gossip_end_all_slow(Node *node, const LinkId *slow, size_t n_slow, bool found_no_room, usec_t now_usec) {
         for (size_t i = 0; i < n_slow; i++) {
                 Session *session = session_find(node, slow[i]);
+                int r;
 
                 if (!session)
                         continue;
-                session->n_waiting++;           /* and is lost with those that do */
+                if (found_no_room)
+                        session->n_waiting++;   /* one more, which is lost with those that wait */
                 r = gossip_end_slow(node, session, now_usec);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static int gossip_forward(Node *node, FrameBuffer *frame, LinkId but, usec_t now_usec) {
+        size_t max = FORWARDED_FACTOR * node->settings.params.queue_max, n_slow = 0;
+        LinkId slow[UINT8_MAX];
+
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (!link_carries(session) || session->link == but)
+                        continue;
+                if (link_has_space(session, frame->size, max))
+                        gossip_send(node, session, frame, now_usec);
+                else if (n_slow < ELEMENTSOF(slow))
+                        slow[n_slow++] = session->link;
+        }
+        return gossip_end_all_slow(node, slow, n_slow, true, now_usec);
+}
+
+int gossip_tick(Node *node, usec_t now_usec) {
+        LinkId stalled[UINT8_MAX];
+        size_t n_stalled = 0;
+
+        for (const Session *session = node->sessions; session; session = session->hh.next)
+                if (link_carries(session) && session->n_queued > 0 && n_stalled < ELEMENTSOF(stalled) &&
+                    now_usec >= usec_add(session->drained_usec, STALLED_USEC))
+                        stalled[n_stalled++] = session->link;
+        return gossip_end_all_slow(node, stalled, n_stalled, false, now_usec);
 }
 
 /* @buffer is ours and well-formed: its topic and payload live as long as it does, those of the received message do
@@ -151,7 +179,7 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
         for (const Session *session = node->sessions; session; session = session->hh.next) {
                 if (!link_carries(session))
                         continue;
-                if (!link_has_space(node, session, frame->size))
+                if (!link_has_space(session, frame->size, node->settings.params.queue_max))
                         return -EBUSY;
                 n_carriers++;
         }

@@ -130,6 +130,7 @@ struct Session {
         bool probed;                    /* asked because a caller waits for a place */
         unsigned n_links;               /* the other end's, as last told */
         size_t n_queued;                /* bytes of data waiting */
+        usec_t drained_usec;            /* when the kernel last took some of them, or they began to wait */
         size_t n_waiting;               /* messages of which the kernel has nothing yet */
         Liveness liveness;
 

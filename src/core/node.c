@@ -233,6 +233,7 @@ int node_on_sent(Node *node, LinkId link, size_t n_bytes, size_t n_frames, usec_
                 return 0;
         session->n_queued -= MIN(n_bytes, session->n_queued);
         session->n_waiting -= MIN(n_frames, session->n_waiting);
+        session->drained_usec = now_usec;
         return 0;
 }
 
@@ -255,7 +256,7 @@ static int node_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
         node_notice(node, NOTICE_CLOCK_JUMP)->duration = late_usec;
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 liveness_forget(node, session);
-                session->received_usec = now_usec;
+                session->received_usec = session->drained_usec = now_usec;
         }
         return node->ops->clock_jumped(node, late_usec, now_usec);
 }

@@ -47,7 +47,7 @@ typedef struct Params {
         unsigned members_max;
         unsigned origins_max;           /* publishers whose sequence numbers are remembered */
         unsigned intervals_max;         /* per publisher and epoch */
-        size_t queue_max;               /* bytes of data waiting on one link */
+        size_t queue_max;               /* bytes of data waiting on one link for which Publish is busy; see gossip.c */
         unsigned connections_max;       /* of all kinds */
         unsigned handshakes_max;        /* inbound connections that have not finished theirs */
         unsigned connections_per_host_max;

@@ -126,4 +126,6 @@ int suspicion_clock_jumped(Node *node, usec_t now_usec);
 /* ---- gossip.c ---- */
 
 int gossip_on_message(Node *node, Session *session, const GossipMessage *message, usec_t now_usec);
+/* Ends links that have taken nothing for too long. */
+int gossip_tick(Node *node, usec_t now_usec);
 int gossip_hello(Node *node, usec_t now_usec);

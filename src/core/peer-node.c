@@ -226,7 +226,8 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 
         case TIMER_TICK:
                 timer_set(&node->timers, timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
-                return liveness_tick(node, now_usec);
+                r = gossip_tick(node, now_usec);
+                return r < 0 ? r : liveness_tick(node, now_usec);
 
         case TIMER_FILL:
                 return links_fill(node, now_usec);

@@ -56,6 +56,10 @@ int link_push(Link *link, FrameBuffer *frame, bool is_data, bool measure) {
         return 0;
 }
 
+void link_drop_data(Link *link) {
+        frame_queue_done(&link->data);
+}
+
 /* Makes the next queued frame the current one: the kernel is about to get, or has got, its first byte. */
 static void link_begin_next(Link *link) {
         assert(!link->current);

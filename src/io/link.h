@@ -57,6 +57,9 @@ void link_done(Link *link);
  */
 int link_push(Link *link, FrameBuffer *frame, bool is_data, bool measure);
 
+/* Drops the data frames that have not begun: nobody reads what comes behind CLOSE, and CLOSE overtakes them. */
+void link_drop_data(Link *link);
+
 static inline bool link_has_output(const Link *link) {
         return link->current || link->control.n > 0 || link->data.n > 0;
 }

@@ -116,6 +116,7 @@ static void links_hang_up(Links *links, Connection *connection, bool flush) {
                 connection_cut(oldest);
         }
 
+        link_drop_data(&connection->link);
         connection_set_state(connection, CONNECTION_FLUSHING);
         connection_set_deadline(connection, usec_add(links_now(links), LINKS_FLUSH_USEC));
         connection_make_ready(connection);

@@ -240,15 +240,17 @@ class Deaf(Hostile):
         with Attended(self.dial(self.peer, name="talker")) as talker:
             talker.session.send("NEIGHBOR", priority=model.HIGH, links=0)
             self.net.wait_for(lambda: talker.bodies("ACCEPT"), "a link")
-            for _ in range(9):              # of 10 that are logged in a second
-                # What passes through is a sign of life of the one who sends, not of the one who does not read.
+            before = self.counter(self.net.peers[1], "GossipReceived")
+            for number in range(80):        # 20 MiB
+                # It is alive, and says so; what passes through is no sign of life of who does not read.
+                deaf.send("PING", nonce=number, links=1)
                 talker.session.publish("/loud", bytes(256 * 1024))
-                time.sleep(0.02)
-            self.net.wait_log(self.net.peers[1], r"Gossip 9 from \S+ on /loud, 262144 bytes\.")
+            self.net.wait_for(lambda: self.counter(self.net.peers[1], "GossipReceived") == before + 80, "others have all of it")
         said = self.net.wait_log(self.peer, r"The link to deaf is gone: ended by us, the other end does not read; "
                                             r"(\d+) messages? that waited for it (is|are) lost\.")
         self.assertEqual(self.counter(self.peer, "LinksSlow"), slow + 1)
         self.assertEqual(self.counter(self.peer, "GossipLost"), lost + int(said.group(1)))
+        time.sleep(1.2)                 # the log shows 10 messages a second, and these were more
         self.assert_undisturbed()
 
 

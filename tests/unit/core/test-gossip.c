@@ -342,38 +342,96 @@ static void test_origins_are_bounded(void **state) {
 
 /* ---- slow links ---- */
 
-static void test_a_link_that_does_not_drain_is_ended(void **state) {
+static void send_large(Harness *h, LinkId from, uint64_t sequence) {
+        static uint8_t payload[512 * 1024];
+        Message message;
+
+        message_set(&message, MESSAGE_GOSSIP, gossip, .id = { ID(9), 1, sequence }, .n_hops = 1, .topic = slice_of("/t", 2),
+                    .payload = slice_of(payload, sizeof(payload)));
+        harness_send(h, from, &message);
+}
+
+static void test_a_burst_waits_for_a_link_that_drains_it_later(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), behind = link_in(h, 2);
+        unsigned n = 0;
+
+        harness_drop_sent(h);
+        harness_set_reading(h, behind, false);
+        for (uint64_t i = 1; i <= 31; i++)
+                send_large(h, from, i);
+        assert_true(harness_is_up(h, behind));
+        assert_int_equal(publish(h, "/a", 1, NULL), -EBUSY);    /* what is to be ours waits meanwhile */
+        assert_true(harness_is_up(h, behind));
+
+        assert_int_equal(node_on_sent(harness_node(h), behind, 31 * (PAYLOAD_MAX / 2 + 200), 31, harness_now(h)), 0);
+        assert_int_equal(publish(h, "/a", 1, NULL), 0);
+        while (harness_find(h, behind, MESSAGE_GOSSIP))
+                n++;
+        assert_int_equal(n, 32);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 0);
+}
+
+static void test_a_link_that_falls_back_too_far_is_ended(void **state) {
         Harness *h = *state;
         LinkId from = link_in(h, 1), slow = link_in(h, 2), quick = link_in(h, 3);
-        static uint8_t payload[600 * 1024];
         const Notice *notice;
-        Message message;
 
         harness_drop_sent(h);
         harness_set_reading(h, slow, false);
-        for (unsigned i = 1; i <= 2; i++) {
-                message_set(&message, MESSAGE_GOSSIP, gossip, .id = { ID(9), 1, i }, .n_hops = 1,
-                            .topic = slice_of("/t", 2), .payload = slice_of(payload, sizeof(payload)));
+        for (uint64_t i = 1; i <= 32; i++) {            /* 16 times a queue, and what frames need besides */
                 assert_true(harness_is_up(h, slow));
-                harness_send(h, from, &message);
+                send_large(h, from, i);
         }
-        expect(h, slow, MESSAGE_GOSSIP);
+        for (unsigned i = 1; i <= 31; i++)
+                expect(h, slow, MESSAGE_GOSSIP);
         expect_close(h, slow, CLOSE_SLOW);
         assert_int_equal(counted(h, COUNTER_LINKS_SLOW), 1);
         notice = harness_notice(h, NOTICE_UNLINKED);
         assert_non_null(notice);
         assert_int_equal(notice->reason, CLOSE_SLOW);
         assert_true(notice->by_us);
-        assert_int_equal(notice->total, 2);             /* the one that waited, and the one that found no room */
-        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 2);
+        assert_int_equal(notice->total, 32);            /* those that waited, and the one that found no room */
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 32);
 
-        /* It is slow, not dead; and the others got both. */
+        /* It is slow, not dead; and the others got all. */
         assert_int_equal(member_of(h, 2).state, MEMBER_ALIVE);
         assert_null(harness_notice(h, NOTICE_SILENT));
-        expect(h, quick, MESSAGE_GOSSIP);
-        expect(h, quick, MESSAGE_GOSSIP);
-        assert_int_equal(harness_n_deliveries(h), 2);
+        for (unsigned i = 1; i <= 32; i++)
+                expect(h, quick, MESSAGE_GOSSIP);
+        assert_int_equal(harness_n_deliveries(h), 32);
         assert_true(harness_is_up(h, from));
+}
+
+static void test_a_link_that_takes_nothing_for_30_seconds_is_ended(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), slow = link_in(h, 2), deaf = link_in(h, 3);
+
+        harness_set_answering(h, true);                 /* all are alive */
+        harness_set_reading(h, slow, false);
+        harness_set_reading(h, deaf, false);
+        harness_advance(h, 60 * SEC);                   /* who has nothing to take does not stall */
+        send_gossip(h, from, 9, 1, 1, 0, 1);
+        send_gossip(h, from, 9, 1, 2, 0, 1);
+        harness_advance(h, 20 * SEC);
+        assert_int_equal(node_on_sent(harness_node(h), slow, 1, 1, harness_now(h)), 0);
+        harness_advance(h, 9 * SEC);
+        assert_true(harness_is_up(h, deaf));
+        harness_advance(h, 2 * SEC);
+        assert_false(harness_is_up(h, deaf));
+        assert_int_equal(harness_notice(h, NOTICE_UNLINKED)->total, 2);
+        assert_true(harness_is_up(h, slow));            /* a byte is enough */
+        harness_advance(h, 18 * SEC);
+        assert_true(harness_is_up(h, slow));
+        harness_sleep(h, 60 * SEC);                     /* it was us who slept */
+        assert_true(harness_is_up(h, slow));
+        harness_advance(h, 28 * SEC);
+        assert_true(harness_is_up(h, slow));
+        harness_advance(h, 3 * SEC);
+        assert_false(harness_is_up(h, slow));
+        assert_int_equal(harness_notice(h, NOTICE_UNLINKED)->total, 1);
+        assert_int_equal(counted(h, COUNTER_LINKS_SLOW), 2);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 3);
 }
 
 static void test_all_that_waited_for_a_link_is_counted(void **state) {
@@ -427,7 +485,8 @@ static void test_many_slow_links_end_together(void **state) {
                 harness_set_reading(h, link_in(h, n), false);
         send_gossip(h, from, 125, 1, 1, 0, 1);
         assert_int_equal(n_links(h), 91);
-        send_gossip(h, from, 125, 1, 2, 0, 1);
+        for (uint64_t i = 2; i <= 10; i++)
+                send_gossip(h, from, 125, 1, i, 0, 1);
         assert_int_equal(n_links(h), 1);
         assert_int_equal(counted(h, COUNTER_LINKS_SLOW), 90);
         assert_true(harness_is_up(h, from));
@@ -587,10 +646,12 @@ int main(void) {
                 TEST(test_what_no_honest_copy_says_is_refused),
                 TEST(test_gossip_has_no_place_before_a_link),
                 cmocka_unit_test(test_gaps_are_bounded_and_counted),
+                cmocka_unit_test(test_origins_are_bounded),
+                TEST(test_a_burst_waits_for_a_link_that_drains_it_later),
+                TEST(test_a_link_that_falls_back_too_far_is_ended),
+                TEST(test_a_link_that_takes_nothing_for_30_seconds_is_ended),
                 TEST(test_all_that_waited_for_a_link_is_counted),
                 TEST(test_nothing_is_lost_for_who_is_gone),
-                cmocka_unit_test(test_origins_are_bounded),
-                TEST(test_a_link_that_does_not_drain_is_ended),
                 cmocka_unit_test(test_many_slow_links_end_together),
                 TEST(test_control_messages_do_not_wait_for_room),
                 cmocka_unit_test(test_10_messages_are_sent_5_seconds_apart),

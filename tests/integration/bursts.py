@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Many large messages at once: they wait for the links that carry them, arrive everywhere, and end no link."""
+
+import re
+import threading
+import time
+import unittest
+
+import minibus
+from network import NetworkTest, bus_name, port_of
+
+ROOT = "/org/p2pnet/Node1"
+MANAGER = "org.p2pnet.Node1.Manager"
+BUSY = "org.p2pnet.Node1.Error.Busy"
+COUNT, SIZE = 8, 512 * 1024
+
+
+class Bursts(NetworkTest):
+    # Not "local": with its short time-outs a busy machine would be taken for a dead peer.
+    CONFIG = 'profile = "lan";\nnetwork = "test";\ngossip = { count = 0; };\n'
+
+    def publish(self, peer):
+        """As the interface says: whoever is told Busy tries again later."""
+        with minibus.Client(self.address, timeout=120) as client:
+            for number in range(COUNT):
+                while True:
+                    try:
+                        client.call(bus_name(peer), ROOT, MANAGER, "Publish", "saya{sv}", "/burst", bytes([number]) * SIZE, {})
+                        break
+                    except minibus.BusError as error:
+                        if error.name != BUSY:
+                            raise
+                        time.sleep(0.01)
+
+    def publish_at_once(self, peers):
+        threads = [threading.Thread(target=self.publish, args=[peer]) for peer in peers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def statistics(self, peer):
+        return self.json("-i", peer, "statistics")["statistics"]
+
+    def assert_all_arrive(self, publishers):
+        self.publish_at_once(publishers)
+        for peer in self.peers:
+            expected = COUNT * (len(publishers) - (peer in publishers))
+            self.wait_for(lambda p=peer, n=expected: self.statistics(p)["GossipReceived"] >= n, f"{peer} has all {expected}")
+        for peer in self.peers:
+            statistics = self.statistics(peer)
+            self.assertEqual((statistics["LinksSlow"], statistics["GossipLost"]), (0, 0))
+            self.assertIsNone(re.search(r"The link to .* is gone", self.log(peer)), self.log(peer))
+
+    def start_line(self):
+        self.start_network(0, 5)
+        for one, other in zip(self.peers, self.peers[1:]):
+            self.ctl("-i", one, "connect", f"127.0.0.1:{port_of(other)}")
+        self.assertEqual([len(self.json("-i", peer, "peers", "--links")["peers"]) for peer in self.peers], [1, 2, 2, 2, 1])
+
+    def test_from_one_end_of_a_line(self):
+        self.start_line()
+        self.assert_all_arrive(self.peers[:1])
+
+    def test_from_everywhere_in_a_line(self):
+        self.start_line()
+        self.assert_all_arrive(self.peers)
+
+    def test_from_everywhere_in_a_mesh_of_cycles(self):
+        self.start_network(1, 5)
+        self.assert_all_arrive(self.peers)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
