@@ -25,6 +25,7 @@ HOSTS = ('web-1', 'web-2', 'web-3')
 CHATTER = re.compile(r'(?m)^((WARNING: apt|Get:|Ign:|Hit:|Reading|Building|Selecting|\(Reading|After this|Need to|'
                      r'Preparing|debconf:).*)?\n')
 HERE_DOCUMENT = r".*<<'END'\n(?:.*\n)*?END$|.+"   # one, or any other line
+QUIET_SECONDS = 6                               # more than it takes until a peer that was stopped is said to have left
 READING_SECONDS = 30                            # for what the page says is printed meanwhile
 
 # What a newcomer does wrong: why, on web-2, with what it takes to make the mistake before and to mend it after.
@@ -137,12 +138,15 @@ class Network:
                                 if re.match(r'p2pctl (subscribe|monitor)', command):
                                         self.leave_waiting(name, command)
                                         continue
+                                if any(name == where for where, *_ in self.waiting):
+                                        self.end_waiting(printed)       # the same terminal
                                 before = [len(out) for *_, out in self.waiting]
                                 output = self.type(name, command)
                                 printed[name] += output
                                 self.show(name, command, output)
                                 if not wait_until(lambda: self.has_grown(before), READING_SECONDS):
                                         raise AssertionError(f'{name}# {command}: nobody noticed')
+                                self.look_on()
                 self.end_waiting(printed)
                 self.say('```', '')
                 return printed
@@ -173,7 +177,6 @@ class Network:
 
         def end_waiting(self, printed):
                 while self.waiting:
-                        self.until_quiet()
                         name, command, place, process, output = self.waiting.pop(0)
                         os.killpg(process.pid, signal.SIGINT)
                         process.wait(10)
@@ -181,11 +184,11 @@ class Network:
                         printed[name] += output
                         self.document[place] = f'{name}# {command}\n{output.rstrip()}\n^C'
 
-        def until_quiet(self):
-                """A person looks on for as long as something happens."""
+        def look_on(self):
+                """A person does so for as long as something happens."""
                 size = None
-                while size != (size := sum(len(out) for *_, out in self.read_waiting())):
-                        time.sleep(4)
+                while self.waiting and size != (size := sum(len(out) for *_, out in self.read_waiting())):
+                        time.sleep(QUIET_SECONDS)
 
 
 # Checks, one per step -------------------------------------------------------------------------------------------------
@@ -251,8 +254,8 @@ def publish(network, printed):
 
 @step(7, 'a host that stops, and one that is killed, is noticed')
 def lose(network, printed):
-        what = re.findall(r'^\d\d:\d\d:\d\d  (left|joined|suspect|dead) +web-3:6001', printed['web-1'], re.M)
-        assert what == ['left', 'joined', 'suspect', 'dead', 'joined'], printed['web-1']
+        what = re.findall(r'^\d\d:\d\d:\d\d  (restarted|left|joined|suspect|dead) +web-3:6001', printed['web-1'], re.M)
+        assert what == ['restarted', 'left', 'joined', 'suspect', 'dead', 'joined'], printed['web-1']
         assert re.search(r'web-3:6001 is dead', printed['web-1']), printed['web-1']
         assert '░░ Subject:' in printed['web-1'], printed['web-1']
 
