@@ -6,6 +6,7 @@ Environment: DEMO, the program; P2PNET_DEMO_BUILD, where the programs are that i
 """
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -142,6 +143,22 @@ class Demo(unittest.TestCase):
         while self.processes():
             self.assertLess(time.monotonic(), end, "daemons run on without the demo")
             time.sleep(0.05)
+
+    def test_whenever_it_is_killed_nothing_runs_on(self):
+        draw = random.Random(1)
+        ports, _ = self.ports()
+        self.addCleanup(lambda: [os.kill(pid, signal.SIGKILL) for pid in self.processes()])
+        for number in (signal.SIGINT,) * 8 + (signal.SIGKILL,) * 16:
+            process = self.start(*ports, "--seeds=2", "--peers=3")
+            time.sleep(draw.uniform(0, 1))      # before, while and after its processes are started
+            process.send_signal(number)
+            process.communicate(timeout=WAIT_SECONDS)
+            end = time.monotonic() + WAIT_SECONDS
+            while self.processes():
+                self.assertLess(time.monotonic(), end, "something runs on without the demo")
+                time.sleep(0.05)
+            if number == signal.SIGINT:
+                self.assertEqual(os.listdir(self.directory), [])
 
     # ---- what goes wrong ----
 

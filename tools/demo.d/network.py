@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 
+from programs import leashed
 from terminal import Failure, check_interrupted, say, say_command, say_indented, uses_color
 
 WAIT_SECONDS = 60       # for facts that take a few seconds at most; a slow machine is no failure
@@ -144,9 +145,9 @@ class Network:
     # ---- processes ----
 
     def start(self, instance, command):
-        # Ctrl-C is for us alone: we stop them in order. Should we be killed, they end, too.
+        # Ctrl-C is for us alone: we stop them in order. Should we be killed, they end, too, unless they are to outlive us.
         if not self.keep:
-            command = ["setpriv", "--pdeathsig", "TERM", *command]
+            command = leashed(command)
         with open(self.log_path(instance), "a", encoding="utf-8") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                                        start_new_session=True, env=environment(P2PNET_BUS=self.bus_address))
@@ -202,14 +203,14 @@ class Network:
         return [self.programs["ctl"], *arguments]
 
     def start_ctl(self, *arguments, **options):
-        process = subprocess.Popen(self.ctl_command(*arguments), stdin=subprocess.DEVNULL, text=True,
+        process = subprocess.Popen(leashed(self.ctl_command(*arguments)), stdin=subprocess.DEVNULL, text=True,
                                    start_new_session=True, env=environment(P2PNET_BUS=self.bus_address), **options)
         self.others.append(process)
         return process
 
     def run_ctl(self, *arguments):
         try:
-            return subprocess.run(self.ctl_command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            return subprocess.run(leashed(self.ctl_command(*arguments)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                   errors="replace", timeout=WAIT_SECONDS, check=False,
                                   env=environment(P2PNET_BUS=self.bus_address))
         except subprocess.TimeoutExpired as error:

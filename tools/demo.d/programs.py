@@ -18,6 +18,12 @@ TARGETS = {
 }
 
 
+def leashed(command, number="TERM"):
+    """The same command, for a child of ours: it ends by that signal when we are killed. The kernel sends it when the parent
+    dies after setpriv has asked for that; whether it was dead by then is looked at afterwards."""
+    return ["setpriv", "--pdeathsig", number, "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid()), *command]
+
+
 def programs(directory):
     """Where each program is, by the keys of TARGETS. Without a better place they are built below directory."""
     build = os.environ.get("P2PNET_DEMO_BUILD")
@@ -83,7 +89,7 @@ def build_all(build):
 
 def run(command, file):
     """Runs a command that takes its time, and ends it when we are to end."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(leashed(command), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
     try:
         while process.poll() is None:
             check_interrupted()
