@@ -32,13 +32,15 @@ static json_t *listening(const Links *links) {
 static json_t *limits(const Config *config) {
         const Params *params = &config->params;
 
-        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
                          "limits.connections", (json_int_t) params->connections_max,
                          "limits.connections-per-address", (json_int_t) params->connections_per_host_max,
                          "limits.handshakes", (json_int_t) params->handshakes_max,
                          "limits.intervals", (json_int_t) params->intervals_max,
+                         "limits.lost-peers", (json_int_t) params->lost_max,
                          "limits.origins", (json_int_t) params->origins_max,
                          "limits.queue-kib", (json_int_t) (params->queue_max / 1024),
+                         "limits.records", (json_int_t) config->records_max,
                          "limits.subscriptions", (json_int_t) config->subscriptions_max,
                          "members.max", (json_int_t) params->members_max);
 }
