@@ -77,11 +77,13 @@ def check_rules_see_a_breach(top):
 
 
 def files_of_ours(top):
-        for directory in 'src', 'tests', 'tools', '.ci', 'units', 'docs', 'dbus', 'etc':
+        """Sources and scripts, but for the one of make, which wants its tabs."""
+        for directory in 'src', 'tests', 'tools', '.ci', 'units', 'docs', 'dbus', 'etc', 'packaging':
                 for file in sorted((top / directory).rglob('*')):
-                        if not file.is_file() or 'corpus' in file.parts or '__pycache__' in file.parts:
+                        if not file.is_file() or 'corpus' in file.parts or '__pycache__' in file.parts or file.name == 'rules':
                                 continue
-                        if file.suffix in ('.c', '.h', '.py', '.sh') or file.name == 'meson.build':
+                        if file.suffix in ('.c', '.h', '.py', '.sh') or file.name == 'meson.build' or \
+                           file.read_bytes().startswith(b'#!'):
                                 yield file
 
 
