@@ -120,13 +120,14 @@ int seed_files_watch(SeedFiles **ret, sd_event *event, const ConfigPaths *paths,
                 return r;
 
         seed_files_add_watches(files);
-        if (files->is_polling) {
+        if (files->is_polling)
                 log_debug("No inotify watch to be had: looking at the list of seeds every %u seconds.",
                           (unsigned) (SEED_FILES_POLL_USEC / USEC_PER_SEC));
-                r = seed_files_arm(files, SEED_FILES_POLL_USEC);
-                if (r < 0)
-                        return r;
-        }
+
+        /* A seed that started at the same time may have come to the list after it was read, and before it was watched. */
+        r = seed_files_arm(files, SEED_FILES_SETTLE_USEC);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(files);
         return 0;

@@ -21,7 +21,8 @@ typedef struct SeedFiles SeedFiles;
 /* Something in or around seeds.conf may have changed. */
 typedef void (*SeedFilesChanged)(void *userdata);
 
-/* @paths is copied. Return: 0, -ENOMEM and other errors of sd-event. */
+/* @paths is copied. @changed is called soon for a first time, for what changed before the watch. Return: 0, -ENOMEM and
+ * other errors of sd-event. */
 int seed_files_watch(SeedFiles **ret, sd_event *event, const ConfigPaths *paths, SeedFilesChanged changed, void *userdata);
 SeedFiles *seed_files_free(SeedFiles *files);
 DEFINE_CLEANUP(SeedFiles *, seed_files_free)

@@ -21,6 +21,12 @@ static void on_changed(void *userdata) {
         fixture->n_changes++;
 }
 
+/* Runs the loop until nothing has happened for longer than changes need to settle. */
+static void run(Fixture *fixture) {
+        while (sd_event_run(fixture->event, 3 * SEED_FILES_SETTLE_USEC) > 0)
+                ;
+}
+
 static int setup(void **state) {
         Fixture *fixture = calloc(1, sizeof(*fixture));
         ConfigPaths paths = {};
@@ -33,6 +39,8 @@ static int setup(void **state) {
         paths.run = fixture->root;
         if (seed_files_watch(&fixture->files, fixture->event, &paths, on_changed, fixture) < 0)
                 return -1;
+        run(fixture);
+        fixture->n_changes = 0;
         *state = fixture;
         return 0;
 }
@@ -58,12 +66,6 @@ static void write_file(const Fixture *fixture, const char *name) {
         f = fopen(path, "we");
         assert_non_null(f);
         (void) fclose(f);
-}
-
-/* Runs the loop until nothing has happened for longer than changes need to settle. */
-static void run(Fixture *fixture) {
-        while (sd_event_run(fixture->event, 3 * SEED_FILES_SETTLE_USEC) > 0)
-                ;
 }
 
 static void test_a_directory_that_comes_later_is_watched_and_so_are_its_files(void **state) {
@@ -98,6 +100,19 @@ static void test_files_that_change_together_are_one_change(void **state) {
         assert_int_equal(fixture->n_changes, 1);
 }
 
+static void test_what_came_before_the_watch_is_noticed(void **state) {
+        Fixture *fixture = *state;
+        _cleanup_(seed_files_freep) SeedFiles *files = NULL;
+        ConfigPaths paths = { .run = fixture->root };
+
+        write_file(fixture, "seeds.conf");
+        run(fixture);
+        fixture->n_changes = 0;
+        assert_int_equal(seed_files_watch(&files, fixture->event, &paths, on_changed, fixture), 0);
+        run(fixture);
+        assert_int_equal(fixture->n_changes, 1);
+}
+
 static void test_other_files_in_the_directory_do_not_matter(void **state) {
         Fixture *fixture = *state;
 
@@ -110,6 +125,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_directory_that_comes_later_is_watched_and_so_are_its_files, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_files_that_change_together_are_one_change, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_came_before_the_watch_is_noticed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_other_files_in_the_directory_do_not_matter, setup, teardown),
         };
 
