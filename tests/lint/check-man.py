@@ -215,7 +215,7 @@ def check_settings(page, sources):
         assert len(rows) > 30
         yield from differences('setting', [row[0] for row in rows], entries)
         for name, parser, low, high in rows:
-                number = re.fullmatch(r'config_parse_(unsigned|msec|sec|mib|kib)', parser)
+                number = re.fullmatch(r'config_parse_(unsigned|msec|sec|mib|kib|text)', parser)
                 if number and name in entries and range_text(low, high) not in entries[name].body:
                         yield f'{name} is {range_text(low, high)}, the page does not say so'
         if re.search(r'\bsecurity\.mode\b', table) and 'Default:' not in entries['security.mode'].body:
