@@ -32,6 +32,7 @@ PLACES = {
         r'/usr/lib/systemd/user-preset/90-p2pnet\.preset': 0o644,
         r'/usr/lib/systemd/catalog/p2pnet\.catalog': 0o644,
         r'/usr/lib/sysusers\.d/p2pnet\.conf': 0o644,
+        r'/usr/share/bash-completion/completions/p2pctl': 0o644,
         r'/usr/share/dbus-1/interfaces/org\.p2pnet\.Node1\.(Manager|Peer|Seed|Subscription)\.xml': 0o644,
         r'/usr/share/dbus-1/system\.d/org\.p2pnet\.conf': 0o644,
         r'/usr/share/doc/p2pnet/(changelog\.gz|copyright)': 0o644,

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Debian package through the states of its life, in a Debian of its own in which no systemd runs. Speaks TAP.
+"""The packages through the states of their life, in a Debian of its own in which no systemd runs. Speaks TAP.
 
-usage: test-states.py DEBDIR SOURCE [WORD...]   with words only checks whose names have one of them
+usage: test-states.py DIR SOURCE [WORD...]      with words only checks whose names have one of them
 
-Every check begins in a fresh copy of that Debian, where the package is not installed. What instances on a booted system do
-while the package changes is checked by tests/system.
+DIR has the packages that tools/build-deb and tools/build-rpm made. Every check begins in a fresh copy of that Debian, where none is
+installed. What instances on a booted system do while the package changes is checked by tests/system.
 """
 
 import os
@@ -143,6 +143,11 @@ class Context:
                 """As dpkg has it: what is wanted, what is wrong, the state; and the version."""
                 return self.run('dpkg-query', '--show', '--showformat', '${Status} ${Version}', 'p2pnet', check=False).stdout
 
+        def rpm(self, *args):
+                """This machine's rpm on that Debian; the scripts of the package run inside."""
+                result = run('rpm', '--root', self.root, '--nodeps', *args, within=(*CONTAINER, '--mount-proc', *CLEAN))
+                self.said += f'$ rpm {" ".join(map(str, args))}\n{result.stdout}'
+
         def path(self, path):
                 return self.root / path.lstrip('/')
 
@@ -168,6 +173,13 @@ class Context:
                                         size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
                                         found[f'{inside}/{name}'] = (oct(status.st_mode), status.st_uid, status.st_gid, size)
                 return found
+
+        def catalog(self):
+                """The texts that journalctl -x knows; too many for a report."""
+                said = self.said
+                result = self.run('journalctl', '--list-catalog')
+                self.said = said
+                return result.stdout
 
         def users(self):
                 """Those of ours that are there: a user, its group, and the group that may publish."""
@@ -233,7 +245,7 @@ def it_can_be_installed(c):
         assert c.users() == USERS, c.users()
         assert not c.path('/etc/systemd/system/p2pnet.target.wants').exists()
         assert not c.path('/var/lib/p2pnet').exists(), 'units make their state directories themselves'
-        assert 'A node has started' in c.run('journalctl', '--list-catalog').stdout
+        assert 'A node has started' in c.catalog()
 
 
 @check
@@ -281,7 +293,7 @@ def it_can_be_removed_and_come_back(c):
         added = [path for path in c.files() if path not in fresh]
         assert all(path.startswith((CONF, '/var/lib/p2pnet', '/run/p2pnet', '/etc/systemd/system/p2pnet.target.wants'))
                    for path in added), added
-        assert 'A node has started' not in c.run('journalctl', '--list-catalog').stdout
+        assert 'A node has started' not in c.catalog()
         c.install()
         assert not differences(before, c.files()), differences(before, c.files())
         assert c.path(f'{CONF}/p2pnet.conf').read_text() == '# changed\n'
@@ -431,6 +443,27 @@ def another_root_is_respected(c):
                 c.run('env', 'DPKG_ROOT=/tmp/other', f'/var/lib/dpkg/info/p2pnet.{script}', way)
         assert not differences(before, c.files()), differences(before, c.files())
         assert not c.path('/tmp/other/etc/p2pnet').exists() and not c.path('/tmp/other/var/lib/p2pnet').exists()
+
+
+@check
+def the_rpm_comes_and_goes(c):
+        """the RPM can be installed, installed again and erased; its scripts make the users, and changed configuration stays"""
+        before = c.files()
+        file = package(c.deb.parent, 'p2pnet-*.rpm')
+        c.rpm('--install', file)
+        assert c.users() == USERS, c.users()
+        assert 'A node has started' in c.catalog()
+        use(c)
+        c.rpm('--upgrade', '--replacepkgs', '--replacefiles', file)
+        assert c.path(f'{CONF}/p2pnet.conf').read_text() == '# changed\n'
+        c.rpm('--erase', 'p2pnet')
+        assert c.path(f'{CONF}/p2pnet.conf.rpmsave').read_text() == '# changed\n'
+        assert 'A node has started' not in c.catalog()
+        # Directories that other packages would own are not there in this Debian, and rpm leaves them.
+        left = [path for path, (mode, *_) in c.files().items()
+                if path not in before and not stat.S_ISDIR(int(mode, 8)) and not path.startswith('/root/.rpmdb/')]
+        assert all(path.startswith((CONF, '/var/lib/p2pnet', '/run/p2pnet', '/etc/systemd/system/p2pnet.target.wants'))
+                   for path in left), left
 
 
 # What p2p-instances asks systemd for, where one seems to run.
