@@ -34,10 +34,20 @@ static void exchange_arm(Node *node, usec_t now_usec) {
                 timer_set(&node->timers, timer, usec_add(now_usec, EXCHANGE_PUSH_USEC));
 }
 
+/* Each of these goes to every peer, so in a large network they hear of it at their renewals instead. */
+static bool exchange_tells_peers(const Node *node) {
+        return node->members.n_live <= EXCHANGE_PEERS_MAX;
+}
+
+/* Who is gone, and who refuted that. Newcomers they find by themselves. */
+static bool is_for_peers(const Member *member) {
+        return !member_state_is_live(member->record.state) || member->record.incarnation > 0;
+}
+
 void exchange_changed(Node *node, Member *member, usec_t now_usec) {
         Exchange *exchange = &node->seed->exchange;
 
-        if (node->seed->mesh.n_linked == 0)
+        if (node->seed->mesh.n_linked == 0 && !(is_for_peers(member) && exchange_tells_peers(node)))
                 return;                 /* whoever comes compares first */
         member->changed = exchange->changed = true;
         member->renewed = false;        /* the record says that, too */
@@ -52,9 +62,45 @@ void exchange_renewed(Node *node, Member *member) {
 }
 
 /* One that does not read gets nothing more; the digests will show what it missed. */
-static bool exchange_can_take(const Node *node, const Session *session) {
-        return session->meshed && !session->lingering && !session->ending &&
-               session->n_queued <= node->settings.params.queue_max;
+static bool session_can_take(const Node *node, const Session *session) {
+        return !session->lingering && !session->ending && session->n_queued <= node->settings.params.queue_max;
+}
+
+/* Another seed, or a peer that is registered here. */
+static bool exchange_tells(const Node *node, const Session *session) {
+        const Member *member;
+
+        if (!session_can_take(node, session))
+                return false;
+        if (session->meshed)
+                return true;
+        if (session->role != ROLE_PEER || session->state != SESSION_OPEN || session->use != SESSION_ACCEPTED ||
+            session->purpose != PURPOSE_SESSION || !session->current || !exchange_tells_peers(node))
+                return false;
+        member = member_table_find(&node->members, &session->id);
+        return member && member->registered_usec > 0;
+}
+
+static bool exchange_is_for(const Member *member, const Session *session) {
+        if (session->meshed)
+                return true;
+        return is_for_peers(member) && !node_id_equal(&member->record.id, &session->id);
+}
+
+static int exchange_push_to(Node *node, Session *session, const Member *const changed[], size_t n, Message *message,
+                            usec_t now_usec) {
+        int r;
+
+        for (size_t i = 0; i < n; i++) {
+                if (message->sync_records.n_records == MESSAGE_RECORDS_MAX) {
+                        r = sync_flush(node, session, message);
+                        if (r < 0)
+                                return r;
+                }
+                if (exchange_is_for(changed[i], session))
+                        (void) sync_add(changed[i], session, &message->sync_records, now_usec);
+        }
+        return message->sync_records.n_records > 0 ? sync_flush(node, session, message) : 0;
 }
 
 static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) {
@@ -77,17 +123,11 @@ static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) 
         }
 
         for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (!exchange_can_take(node, session))
+                if (!exchange_tells(node, session))
                         continue;
-                for (size_t i = 0; i < n; i++) {
-                        (void) sync_add(changed[i], session, &message->sync_records, now_usec);
-                        if (message->sync_records.n_records == MESSAGE_RECORDS_MAX ||
-                            (i + 1 == n && message->sync_records.n_records > 0)) {
-                                r = sync_flush(node, session, message);
-                                if (r < 0)
-                                        return r;
-                        }
-                }
+                r = exchange_push_to(node, session, changed, n, message, now_usec);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -101,7 +141,7 @@ static int exchange_broadcast(Node *node, const Message *message) {
                 return r;
 
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (exchange_can_take(node, session))
+                if (session->meshed && session_can_take(node, session))
                         session_send_frame(node, session, frame, true);
         return 0;
 }

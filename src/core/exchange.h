@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * What seeds tell each other (PROTOCOL.md, 7.2 and 7.3), and peers that compare their tables with ours:
+ * What seeds tell each other (PROTOCOL.md, 7.2 and 7.3), and peers that are registered or compare their tables with ours:
  *
- *      every 200 ms, when there is something      the records that changed here
+ *      every 200 ms, when there is something      the records that changed here; to peers, in a small network, of
+ *                                                 those who are gone or have refuted that
  *      every 10 s                                 the ids that renewed here, and a digest of the whole table
  *      on a digest that differs                   the records of the buckets that differ, and a request for theirs
  *
- * Only what was learned first hand is pushed: seeds form a full mesh, and what got lost on the way the digests
- * find. A whole table goes out in parts, each when the one before it has left, so that no stranger makes us queue
- * all of it.
+ * Only what was learned first hand is pushed: seeds form a full mesh, any two majorities of them have a seed in
+ * common, and what got lost on the way the digests find. A whole table goes out in parts, each when the one before it
+ * has left, so that no stranger makes us queue all of it.
  *
  * Every seed may add and renew. That somebody is dead or has left we take from a configured seed only
  * (mesh_believes()). And not when the member renewed here after it died there: then we keep it, and it hears at its
@@ -21,6 +22,7 @@
 
 #define EXCHANGE_PUSH_USEC (200 * USEC_PER_MSEC)
 #define EXCHANGE_PUSH_MAX 512U                  /* records that one push takes along */
+#define EXCHANGE_PEERS_MAX 256U                 /* live members up to which peers are told, too */
 #define EXCHANGE_RENEWALS_MAX (4 * MESSAGE_RENEWALS_MAX)
 #define EXCHANGE_ANSWER_MAX 256U                /* records at a time to one who compares, or one bucket */
 #define EXCHANGE_ANSWERED_MAX 128U              /* sessions that get theirs in one go */

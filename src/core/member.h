@@ -38,7 +38,8 @@ typedef struct Member {
         usec_t doubted_usec;    /* since when a seed has been asked about it, 0: it has not */
         Evidence evidence;      /* of that doubt, */
         usec_t duration_usec;   /* and how long it took */
-        usec_t missed_usec;     /* when it last failed to answer, and was accused of it; 0: never */
+        usec_t missed_usec;     /* when it last failed to answer, once it was accused of it; 0: never */
+        usec_t accused_usec;    /* when it was accused of it; 0: never */
 
         /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to a suspect; a seed's: end of
          * lease, end of tombstone. */

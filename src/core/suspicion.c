@@ -23,6 +23,9 @@
  * that off in a moment. */
 #define AGAIN_USEC (20 * USEC_PER_MSEC)
 
+/* Whom others reach and we do not is not accused each minute; but it may die after that, and the seeds forget it. */
+#define ACCUSED_AGAIN_USEC (30 * USEC_PER_MINUTE)
+
 #define DOUBT_USEC (2500 * USEC_PER_MSEC)       /* for the answer of a seed */
 
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
@@ -85,7 +88,8 @@ int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_st
         member->asked_usec = 0;
         if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
                 return 0;
-        if (member->missed_usec > 0 && member->heard_usec <= member->missed_usec) {
+        if (member->missed_usec > 0 && member->heard_usec <= member->missed_usec &&
+            now_usec < usec_add(member->accused_usec, ACCUSED_AGAIN_USEC)) {
                 member->missed_usec = now_usec;
                 return 0;
         }
@@ -160,7 +164,7 @@ int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_s
         if (record->state != MEMBER_ALIVE)
                 return 0;
 
-        member->missed_usec = now_usec;
+        member->missed_usec = member->accused_usec = now_usec;
         member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_SUSPECT, now_usec);
         n = registrar_report(node, member, now_usec);
         if (n < 0)

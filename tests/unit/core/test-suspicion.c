@@ -468,8 +468,8 @@ static void doubt_again(Harness *h) {
         harness_advance(h, 2500 * MSEC);
 }
 
-static void test_whom_others_reach_is_not_accused_again_before_we_heard_from_it(void **state) {
-        Harness *h = *state;
+/* Peer 1 does not answer us, and refutes through a seed. */
+static void accuse_one_that_refutes(Harness *h) {
         LinkId seed = patient_seed(h);
         Message message = { .type = MESSAGE_SYNC_RECORDS };
 
@@ -482,6 +482,12 @@ static void test_whom_others_reach_is_not_accused_again_before_we_heard_from_it(
         message.sync_records.records[0].incarnation = 1;
         harness_set_answering(h, true);
         harness_send(h, seed, &message);
+}
+
+static void test_whom_others_reach_is_not_accused_again_before_we_heard_from_it(void **state) {
+        Harness *h = *state;
+
+        accuse_one_that_refutes(h);
         for (unsigned i = 0; i < 3; i++) {
                 doubt_again(h);
                 assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
@@ -492,6 +498,28 @@ static void test_whom_others_reach_is_not_accused_again_before_we_heard_from_it(
         doubt_again(h);
         assert_int_equal(member_of(h, 1).state, MEMBER_SUSPECT);
         assert_int_equal(counted(h, COUNTER_REPORTS_SENT), 2);
+}
+
+/* Every seed may have lost its list since, and then nobody else says that it has died. */
+static void test_whom_only_others_reached_is_accused_again_after_half_an_hour(void **state) {
+        Harness *h = *state;
+        usec_t since_usec = harness_now(h);
+
+        accuse_one_that_refutes(h);
+        while (counted(h, COUNTER_REPORTS_SENT) == 1) {
+                Address address;
+                LinkId link;
+
+                assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+                assert_true(harness_now(h) < since_usec + 35 * 60 * SEC);
+                harness_drop_sent(h);
+                harness_advance(h, 500 * MSEC);
+                link = harness_dialled(h, &address);    /* a probe, or a lost peer that is tried */
+                if (link != 0)
+                        harness_change(h, link, LINK_REFUSED);
+        }
+        assert_int_equal(member_of(h, 1).state, MEMBER_SUSPECT);
+        assert_true(harness_now(h) >= since_usec + 30 * 60 * SEC);
 }
 
 static void test_who_does_not_answer_at_all_keeps_nobody_from_being_asked(void **state) {
@@ -648,6 +676,7 @@ int main(void) {
                 TEST_DOUBT(test_who_has_left_is_not_accused),
                 TEST_DOUBT(test_who_is_heard_of_meanwhile_is_not_accused),
                 TEST_DOUBT(test_whom_others_reach_is_not_accused_again_before_we_heard_from_it),
+                TEST_DOUBT(test_whom_only_others_reached_is_accused_again_after_half_an_hour),
                 TEST_DOUBT(test_who_does_not_answer_at_all_keeps_nobody_from_being_asked),
                 TEST_DOUBT(test_doubts_do_not_grow_while_we_sleep),
                 TEST_QUIET(test_questions_do_not_count_while_we_sleep),
