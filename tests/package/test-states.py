@@ -40,7 +40,8 @@ case "$1" in
 esac
 '''
 
-# Stands in for systemctl: what runs is listed in /tmp/running, what does not start again in /tmp/broken; calls go to /tmp/calls.
+# Stands in for systemctl: what runs is listed in /tmp/running, what it refuses to restart in /tmp/masked, what does not start
+# again in /tmp/broken; calls go to /tmp/calls.
 SYSTEMCTL = '''#!/bin/sh
 echo "systemctl $*" >>/tmp/calls
 for last; do :; done
@@ -48,7 +49,8 @@ case " $* " in
         *" list-units "*) template=${last%@*}; grep "^$template@" /tmp/running | sed 's/$/ loaded active running A node/' ;;
         *" is-enabled "*) grep -qx "$last" /tmp/enabled && echo enabled || echo disabled ;;
         *" is-active "*)  grep -qx "$last" /tmp/running ;;
-        *" restart "*)    ! grep -qx "$last" /tmp/broken ;;
+        *" restart "*)    if grep -qx "$last" /tmp/masked; then echo "Unit $last is masked." >&2; exit 1; fi
+                          if grep -qx "$last" /tmp/broken; then sed -i "/^$last$/d" /tmp/running; exit 1; fi ;;
 esac
 '''
 RUNNING = ['p2p-peerd@6010.service', 'p2p-peerd@6002.service', 'p2p-seedd@5001.service', 'p2p-seedd@5000.service']
@@ -190,11 +192,11 @@ class Context:
                 """One of the scripts, as dpkg calls it."""
                 return self.run('env', 'DPKG_MAINTSCRIPT_PACKAGE=p2pnet', f'/var/lib/dpkg/info/p2pnet.{name}', *args)
 
-        def instances(self, verb, broken=(), enabled=(), status=0):
+        def instances(self, verb, broken=(), masked=(), enabled=(), status=0):
                 """What p2p-instances has systemctl do, on a system that seems to run: (verb, unit) of restart, start and stop."""
                 self.path('/run/systemd/system').mkdir(parents=True, exist_ok=True)
                 self.write('/usr/local/bin/systemctl', SYSTEMCTL, 0o755)
-                for name, units in ('running', RUNNING), ('broken', broken), ('enabled', enabled):
+                for name, units in ('running', RUNNING), ('broken', broken), ('masked', masked), ('enabled', enabled):
                         self.write(f'/tmp/{name}', ''.join(f'{unit}\n' for unit in units))
                 self.write('/tmp/calls', '')
                 result = self.run('/usr/lib/p2pnet/p2p-instances', verb, check=False)
@@ -507,6 +509,16 @@ def one_that_does_not_start_is_the_last(c):
         jobs, said = c.instances('renew', broken=['p2p-seedd@5001.service'])
         assert jobs == [('restart', unit) for unit in IN_ORDER[:2]], jobs
         assert 'seed@5001 does not start in the new version' in said and 'journalctl -u p2p-seedd@5001' in said, said
+
+
+@check
+def one_that_systemd_refuses_to_restart(c):
+        """where systemd refuses to restart one, such as a masked one, that is said, and the others are restarted"""
+        c.install()
+        jobs, said = c.instances('renew', masked=['p2p-seedd@5001.service'])
+        assert jobs == [('restart', unit) for unit in IN_ORDER], jobs
+        assert 'seed@5001 still runs in the old version, as systemd refuses to restart it' in said, said
+        assert 'Unit p2p-seedd@5001.service is masked.' in said and 'Could not execute' not in said, said
 
 
 @check
