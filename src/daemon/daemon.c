@@ -156,7 +156,8 @@ static int daemon_new_loop(Daemon *daemon) {
         if (r >= 0)
                 r = resolver_new(&daemon->resolver, daemon->event);
         if (r >= 0)
-                r = log_limit_init(&daemon->notice_limit, daemon->event, NOTICES_PER_SECOND, "events of the network");
+                r = log_limit_init(&daemon->notice_limit, daemon->event, NOTICES_PER_SECOND, "event of the network",
+                                   "events of the network");
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->deadline_source, CLOCK_BOOTTIME, 0, DEADLINE_ACCURACY_USEC,
                                       daemon_on_deadline, daemon);

@@ -9,16 +9,17 @@ static int log_limit_on_timer(sd_event_source *source, uint64_t usec, void *user
         unsigned n = ratelimit_take_refused(&limit->limit);
 
         if (n > 0)
-                log_info("%u more %s in the last second.", n, limit->what);
+                log_info("%u more %s in the last second.", n, n == 1 ? limit->one : limit->many);
         return 0;
 }
 
-int log_limit_init(LogLimit *limit, sd_event *event, unsigned n_per_second, const char *what) {
+int log_limit_init(LogLimit *limit, sd_event *event, unsigned n_per_second, const char *one, const char *many) {
         int r;
 
         *limit = (LogLimit) {
                 .limit = { .interval_usec = USEC_PER_SEC, .burst = n_per_second },
-                .what = what,
+                .one = one,
+                .many = many,
         };
 
         r = sd_event_add_time(event, &limit->source, CLOCK_BOOTTIME, 0, 0, log_limit_on_timer, limit);

@@ -9,12 +9,12 @@
 
 typedef struct LogLimit {
         RateLimit limit;
-        const char *what;               /* "events of the network": "12 more events of the network in the last second." */
+        const char *one, *many;         /* "event", "events": "12 more events in the last second." */
         sd_event_source *source;        /* armed while something was left out */
 } LogLimit;
 
-/* @what is static. Return: 0, or an error of sd-event. */
-int log_limit_init(LogLimit *limit, sd_event *event, unsigned n_per_second, const char *what);
+/* @one and @many are static. Return: 0, or an error of sd-event. */
+int log_limit_init(LogLimit *limit, sd_event *event, unsigned n_per_second, const char *one, const char *many);
 void log_limit_done(LogLimit *limit);
 
 /* True when one more line may be written. */

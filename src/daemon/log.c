@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -25,9 +28,11 @@ static struct {
         char node_id[NODE_ID_TEXT_SIZE];
         int level;
         bool to_journal;
+        int room_fd;            /* connected to the journal, only to be asked whether it takes more */
+        unsigned n_dropped;     /* lines that it did not take */
         unsigned n_errors;
         char first_error[SENTENCE_SIZE];
-} logging = { .program = "p2pnet", .level = LOG_INFO };
+} logging = { .program = "p2pnet", .level = LOG_INFO, .room_fd = -EBADF };
 
 static const char *const level_names[] = {
         [LOG_EMERG] = "emerg", [LOG_ALERT] = "alert", [LOG_CRIT] = "crit", [LOG_ERR] = "err",
@@ -139,6 +144,33 @@ static void fields_add_fact(Fields *fields, const char *name, const char *value)
                 fields_add(fields, "%s=%s", name, value);
 }
 
+/*
+ * sd_journal_sendv() waits for a journal that hangs, and with it would the daemon, until others take it for dead. A socket
+ * of our own tells whether the queue of the journal's is full.
+ */
+static bool journal_has_room(void) {
+        static const union {
+                struct sockaddr any;
+                struct sockaddr_un un;
+        } address = { .un = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET } };
+        struct pollfd room = { .events = POLLOUT };
+
+        if (logging.room_fd < 0) {
+                int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+                if (fd < 0)
+                        return true;
+                if (connect(fd, &address.any, sizeof(address.un)) < 0) {
+                        (void) close(fd);
+                        return true;            /* nobody can tell */
+                }
+                logging.room_fd = fd;
+        }
+
+        room.fd = logging.room_fd;
+        return poll(&room, 1, 0) != 0;
+}
+
 static bool send_to_journal(int level, const LogFacts *facts, const char *file, int line, const char *function,
                             char *sentence) {
         Fields fields = {};
@@ -169,6 +201,26 @@ static bool send_to_journal(int level, const LogFacts *facts, const char *file, 
         return sd_journal_sendv(fields.iov, (int) fields.n) >= 0;
 }
 
+/* Return: false when there is no journal. */
+static bool write_to_journal(int level, const LogFacts *facts, const char *file, int line, const char *function,
+                             char *sentence) {
+        char dropped[128];
+
+        if (!journal_has_room()) {
+                logging.n_dropped++;
+                return true;
+        }
+
+        if (logging.n_dropped > 0) {
+                (void) snprintf(dropped, sizeof(dropped),
+                                "MESSAGE=%u line%s before this one could not be written: the journal did not take %s.",
+                                logging.n_dropped, logging.n_dropped == 1 ? "" : "s", logging.n_dropped == 1 ? "it" : "them");
+                logging.n_dropped = 0;
+                (void) send_to_journal(LOG_WARNING, NULL, __FILE__, __LINE__, __func__, dropped);
+        }
+        return send_to_journal(level, facts, file, line, function, sentence);
+}
+
 void log_write(int level, const LogFacts *facts, const char *file, int line, const char *function, const char *format, ...) {
         char message[sizeof("MESSAGE=") + SENTENCE_SIZE] = "MESSAGE=";
         char *sentence = message + strlen("MESSAGE=");
@@ -188,7 +240,7 @@ void log_write(int level, const LogFacts *facts, const char *file, int line, con
         if (level > logging.level)
                 return;
 
-        if (!logging.to_journal || !send_to_journal(level, facts, file, line, function, message))
+        if (!logging.to_journal || !write_to_journal(level, facts, file, line, function, message))
                 (void) fprintf(stderr, "%s[%d]: %s\n", logging.program, (int) getpid(), sentence);
         errno = saved_errno;
 }

@@ -90,7 +90,7 @@ static void peerd_done(Peerd *peerd) {
 static int peerd_init(Peerd *peerd) {
         int r;
 
-        r = log_limit_init(&peerd->delivery_limit, peerd->daemon.event, DELIVERIES_PER_SECOND, "messages");
+        r = log_limit_init(&peerd->delivery_limit, peerd->daemon.event, DELIVERIES_PER_SECOND, "message", "messages");
         if (r >= 0)
                 r = calls_new(&peerd->calls, &peerd->daemon);
         if (r >= 0)

@@ -170,7 +170,7 @@ class Gossip(SharedNetworkTest):
                 def counts(peer=peer):
                     """The lines of single messages, and what each summing line says."""
                     return (self.net.log(peer).count("on /order, 100 bytes."),
-                            [int(n) for n in re.findall(r"(\d+) more messages in the last second\.", self.net.log(peer))])
+                            [int(n) for n in re.findall(r"(\d+) more messages? in the last second\.", self.net.log(peer))])
 
                 self.net.wait_for(lambda: counts()[0] + sum(counts()[1]) >= 500, f"{peer} to speak of 500 messages")
                 n_lines, sums = counts()
