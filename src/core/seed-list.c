@@ -150,8 +150,6 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
 
 int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec) {
         bool was_registered = slot->state == SEED_REGISTERED;
-        /* The one that replaces it is about to open: this end may come first, on a connection of its own. */
-        bool quiet = end == END_CLOSED && slot->session->reason == CLOSE_SUPERSEDED;
 
         slot_explain(slot, slot->session, end);
         slot->session = NULL;
@@ -164,7 +162,7 @@ int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec)
         if (was_registered && usec_sub(now_usec, slot->since_usec) > BACKOFF_MAX_USEC)
                 slot->backoff_usec = 0;
         if (was_registered)
-                return slot_failed(node, slot, quiet, now_usec);
+                return slot_failed(node, slot, true, now_usec);         /* the role says that it is lost */
         return slot_dial_next(node, slot, now_usec);
 }
 

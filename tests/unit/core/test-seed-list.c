@@ -229,7 +229,11 @@ static void test_it_is_said_once_that_a_seed_cannot_be_reached(void **state) {
         assert_null(harness_notice(h, NOTICE_SEED_UNREACHABLE));
 
         harness_advance(h, 30 * SEC);
-        send_close(h, register_with(h, 1), CLOSE_LEAVING);      /* one spell is over, another one begins */
+        send_close(h, register_with(h, 1), CLOSE_LEAVING);      /* one spell is over, another one begins: */
+        assert_non_null(harness_notice(h, NOTICE_SEED_LOST));
+        assert_null(harness_notice(h, NOTICE_SEED_UNREACHABLE));        /* one event, one sentence */
+        harness_advance(h, 30 * SEC);
+        fail_seed(h, 1);
         assert_non_null(harness_notice(h, NOTICE_SEED_UNREACHABLE));
 }
 
