@@ -448,15 +448,27 @@ uint64_t peer_sequence(const Node *node) {
         return node->peer->sequence;
 }
 
+static bool seed_is_at(const Session *session, const Address *address) {
+        if (session->role != ROLE_SEED || session->state != SESSION_OPEN)
+                return false;
+        for (size_t i = 0; i < session->n_addresses; i++)
+                if (address_equal(session->addresses + i, address))
+                        return true;
+        return address_equal(&session->remote, address);
+}
+
 int peer_connect(Node *node, const Address *address, usec_t now_usec) {
         if (!node_runs(node))
                 return -ENOTCONN;
         if (!address_is_dialable(address))
                 return -EINVAL;
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->hh.next) {
+                if (seed_is_at(session, address))
+                        return -EISCONN;
                 if (session->use != SESSION_FOR_SEED && address_equal(&session->remote, address) &&
                     (session->use == SESSION_FOR_LINK || session->link_state != LINK_NONE))
                         return -EALREADY;
+        }
         return links_dial(node, &NODE_ID_NULL, address, PRIORITY_MERGE, now_usec);
 }
 

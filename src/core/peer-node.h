@@ -18,7 +18,7 @@
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret);
 
 /* Links to an address now, whatever the number of links. -EINVAL: not dialable; -EALREADY: linked or being dialled;
- * -ENOTCONN: the node does not run. */
+ * -EISCONN: a seed is there that we have a session with, which another one would replace; -ENOTCONN: the node does not run. */
 int peer_connect(Node *node, const Address *address, usec_t now_usec);
 
 /* Ends the link to a member in order; it may come back by itself. -ESRCH: no such link. */

@@ -137,6 +137,9 @@ int calls_connect(Calls *calls, sd_bus_message *m, const Address *address, sd_bu
         if (r == -EINVAL)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s is no address that can be dialled.",
                                          ADDRESS_TEXT(address));
+        if (r == -EISCONN)
+                return bus_error_set(error, -ECONNREFUSED, "%s is a seed, and this node is connected to it already; links are made "
+                                     "to peers.", ADDRESS_TEXT(address));
         if (r < 0 && r != -EALREADY)
                 return r;
 

@@ -900,6 +900,23 @@ static void test_a_connection_by_hand_is_refused_when_it_makes_no_sense(void **s
         harness_settle(h);
 }
 
+static void test_a_seed_is_not_connected_to_by_hand(void **state) {
+        Harness *h = *state;
+        Address address = harness_address(200, 5000);
+        LinkId seed = set_seed(h);
+
+        assert_int_equal(peer_connect(harness_node(h), &address, harness_now(h)), -EISCONN);
+        harness_settle(h);
+        expect_no_dial(h);
+        assert_true(harness_is_up(h, seed));
+        assert_int_equal(node_n_registered(harness_node(h)), 1);
+
+        /* Somebody else may be there now. */
+        harness_change(h, seed, LINK_RESET);
+        assert_int_equal(peer_connect(harness_node(h), &address, harness_now(h)), 0);
+        harness_settle(h);
+}
+
 /* ---- what has no place ---- */
 
 static void test_messages_out_of_place_end_the_session(void **state) {
@@ -1030,6 +1047,7 @@ int main(void) {
                 TEST_QUIET(test_who_leaves_in_order_says_so_on_any_session),
                 cmocka_unit_test(test_the_place_of_a_lost_link_is_filled),
                 TEST_QUIET(test_a_connection_by_hand_is_refused_when_it_makes_no_sense),
+                TEST_QUIET(test_a_seed_is_not_connected_to_by_hand),
                 TEST_QUIET(test_messages_out_of_place_end_the_session),
                 cmocka_unit_test(test_classic_counts_both_directions),
                 cmocka_unit_test(test_classic_callers_never_cost_a_link_of_our_own),
