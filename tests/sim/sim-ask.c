@@ -39,7 +39,10 @@ unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
 }
 
 unsigned sim_n_hellos(const Sim *sim, unsigned of, unsigned at) {
-        return sim->hellos[of * sim->hellos_side + at];
+        Hellos *hellos, wanted = { .key = { *sim_id(sim, of), at } };
+
+        HASH_FIND(hh, sim->hellos, &wanted.key, sizeof(wanted.key), hellos);
+        return hellos ? hellos->n : 0;
 }
 
 unsigned sim_n_notices(const Sim *sim, unsigned i, NoticeType type) {

@@ -15,6 +15,18 @@ static void sim_note(Sim *sim, uint64_t a, uint64_t b, const void *data, size_t 
                 sim->trace ^= siphash24(data, size, &zero);
 }
 
+static void sim_count_hello(Sim *sim, const NodeId *of, unsigned at) {
+        Hellos *hellos, wanted = { .key = { *of, at } };
+
+        HASH_FIND(hh, sim->hellos, &wanted.key, sizeof(wanted.key), hellos);
+        if (!hellos) {
+                hellos = must(calloc(1, sizeof(*hellos)));
+                hellos->key = wanted.key;
+                HASH_ADD(hh, sim->hellos, key, sizeof(hellos->key), hellos);
+        }
+        hellos->n++;
+}
+
 static void sim_deliver(Sim *sim, unsigned i, const Delivery *delivery) {
         Delivered *delivered = must(calloc(1, sizeof(*delivered))), *old;
         Count *count;
@@ -35,11 +47,7 @@ static void sim_deliver(Sim *sim, unsigned i, const Delivery *delivery) {
         count->n++;
 
         if (delivery->topic.size == strlen("/p2pnet/hello") && memcmp(delivery->topic.data, "/p2pnet/hello", 13) == 0)
-                for (unsigned of = 0; of < sim->n_nodes; of++)
-                        if (node_id_equal(&sim->nodes[of].stored.id, &delivery->id.origin)) {
-                                sim->hellos[of * sim->hellos_side + i]++;
-                                break;
-                        }
+                sim_count_hello(sim, &delivery->id.origin, i);
 }
 
 static void sim_persist(Sim *sim, unsigned i, PersistWhat what) {
@@ -147,6 +155,7 @@ void sim_settle(Sim *sim, unsigned i, int r) {
         must_ok(r);
         while (node_pop_effect(sim->nodes[i].node, &effect))
                 sim_effect(sim, i, &effect);
+        sim_rearm(sim, i);
         sim_check(sim, i);
 }
 
@@ -234,21 +243,52 @@ void sim_handle(Sim *sim, Event *event) {
         event_done(sim, event);
 }
 
+/* ---- time ---- */
+
+static bool node_before(const Sim *sim, unsigned a, unsigned b) {
+        usec_t a_usec = sim->nodes[a].deadline_usec, b_usec = sim->nodes[b].deadline_usec;
+
+        return a_usec != b_usec ? a_usec < b_usec : a < b;
+}
+
+static void heap_place(Sim *sim, size_t index, unsigned i) {
+        sim->by_deadline[index] = i;
+        sim->nodes[i].heap_index = index;
+}
+
+void sim_rearm(Sim *sim, unsigned i) {
+        SimNode *node = sim->nodes + i;
+        usec_t deadline_usec = node->node && !node->frozen ? node_deadline(node->node) : USEC_INFINITY;
+        size_t index = node->heap_index;
+
+        if (deadline_usec == node->deadline_usec)
+                return;
+        node->deadline_usec = deadline_usec;
+
+        for (; index > 0 && node_before(sim, i, sim->by_deadline[(index - 1) / 2]); index = (index - 1) / 2)
+                heap_place(sim, index, sim->by_deadline[(index - 1) / 2]);
+        for (size_t child; (child = 2 * index + 1) < sim->n_nodes; index = child) {
+                if (child + 1 < sim->n_nodes && node_before(sim, sim->by_deadline[child + 1], sim->by_deadline[child]))
+                        child++;
+                if (!node_before(sim, sim->by_deadline[child], i))
+                        break;
+                heap_place(sim, index, sim->by_deadline[child]);
+        }
+        heap_place(sim, index, i);
+}
+
 void sim_run_for(Sim *sim, usec_t duration_usec) {
         usec_t end_usec = sim->now_usec + duration_usec;
 
-        for (;;) {
-                usec_t next_usec = sim->n_events > 0 ? sim->heap[0].when_usec : USEC_INFINITY, timer_usec = USEC_INFINITY;
-                unsigned timer_node = 0;
+        /* Whoever tests may have spoken to nodes meanwhile. */
+        for (unsigned i = 0; i < sim->n_nodes; i++)
+                sim_rearm(sim, i);
 
-                for (unsigned i = 0; i < sim->n_nodes; i++) {
-                        const SimNode *node = sim->nodes + i;
+        while (sim->n_nodes > 0) {
+                unsigned timer_node = sim->by_deadline[0];
+                usec_t timer_usec = sim->nodes[timer_node].deadline_usec;
+                usec_t next_usec = sim->n_events > 0 ? sim->heap[0].when_usec : USEC_INFINITY;
 
-                        if (node->node && !node->frozen && node_deadline(node->node) < timer_usec) {
-                                timer_usec = node_deadline(node->node);
-                                timer_node = i;
-                        }
-                }
                 if (MIN(next_usec, timer_usec) > end_usec)
                         break;
 

@@ -73,6 +73,15 @@ typedef struct Count {
         unsigned n;
 } Count;
 
+typedef struct Hellos {
+        UT_hash_handle hh;
+        struct {
+                NodeId of;
+                uint64_t at;
+        } key;
+        unsigned n;
+} Hellos;
+
 typedef struct SimNode {
         Node *node;             /* NULL: no process */
         NodeSettings settings;
@@ -92,6 +101,8 @@ typedef struct SimNode {
         unsigned n_notices[KINDS_MAX];
         usec_t notice_usec[KINDS_MAX];
         bool listed;
+        usec_t deadline_usec;   /* as the heap of nodes knows it; USEC_INFINITY while it does nothing by itself */
+        size_t heap_index;
 } SimNode;
 
 struct Sim {
@@ -107,8 +118,8 @@ struct Sim {
         End *ends;              /* by node and link */
         Delivered *delivered;
         Count *counts;
-        unsigned *hellos;       /* of x at, n_nodes squared, grown with the nodes */
-        size_t hellos_side;
+        Hellos *hellos;
+        unsigned *by_deadline;  /* all nodes: a heap, the earliest first, of two with one deadline the one added first */
         uint64_t trace;
         uint64_t run;
 };
@@ -136,6 +147,8 @@ void connection_free(Sim *sim, Connection *connection);
 
 /* ---- sim-drive.c: events into the nodes, effects out of them ---- */
 
+/* The deadline of a node may have changed. */
+void sim_rearm(Sim *sim, unsigned i);
 /* Carries out all that a node asks for after an event that returned @r. */
 void sim_settle(Sim *sim, unsigned i, int r);
 void sim_handle(Sim *sim, Event *event);

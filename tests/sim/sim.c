@@ -19,6 +19,7 @@ Sim *sim_new(uint64_t run) {
 Sim *sim_free(Sim *sim) {
         Delivered *delivered, *next_delivered;
         Count *count, *next_count;
+        Hellos *hellos, *next_hellos;
 
         for (unsigned i = 0; i < sim->n_nodes; i++) {
                 sim->nodes[i].node = node_free(sim->nodes[i].node);
@@ -44,7 +45,11 @@ Sim *sim_free(Sim *sim) {
                 HASH_DELETE(hh, sim->counts, count);
                 free(count);
         }
-        free(sim->hellos);
+        HASH_ITER(hh, sim->hellos, hellos, next_hellos) {
+                HASH_DELETE(hh, sim->hellos, hellos);
+                free(hellos);
+        }
+        free(sim->by_deadline);
         free(sim->nodes);
         free(sim->heap);
         free(sim);
@@ -57,10 +62,11 @@ void sim_set_params(Sim *sim, const Params *params) {
 
 static unsigned sim_add(Sim *sim, Role role, bool listed) {
         unsigned i = (unsigned) sim->n_nodes++;
-        unsigned *hellos;
         SimNode *node;
 
         sim->nodes = must(reallocarray(sim->nodes, sim->n_nodes, sizeof(SimNode)));
+        sim->by_deadline = must(reallocarray(sim->by_deadline, sim->n_nodes, sizeof(unsigned)));
+        sim->by_deadline[i] = i;                /* the last place: it has no deadline yet */
         node = sim->nodes + i;
         *node = (SimNode) {
                 .settings = { .role = role, .network = "sim", .port = PORT, .n_advertised = 1, .params = sim->params },
@@ -68,6 +74,8 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
                 .host_up = true,
                 .listed = listed,
                 .last_accepted = 1,
+                .deadline_usec = USEC_INFINITY,
+                .heap_index = i,
                 .stored.epoch = 1000000,
         };
         node->settings.advertised[0] = sim_address(i);
@@ -75,12 +83,6 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
         for (size_t j = 0; j < NODE_ID_SIZE; j++)
                 node->stored.id.bytes[j] = (uint8_t) random_u64(&sim->random);
 
-        hellos = must(calloc(sim->n_nodes * sim->n_nodes, sizeof(*hellos)));
-        for (size_t of = 0; of < sim->hellos_side; of++)
-                memcpy(hellos + of * sim->n_nodes, sim->hellos + of * sim->hellos_side, sim->hellos_side * sizeof(*hellos));
-        free(sim->hellos);
-        sim->hellos = hellos;
-        sim->hellos_side = sim->n_nodes;
         return i;
 }
 
@@ -144,6 +146,7 @@ static void sim_end(Sim *sim, unsigned i, bool said) {
         node->node = node_free(node->node);
         node->life++;
         node->frozen = false;
+        sim_rearm(sim, i);
         for (size_t j = 0; j < node->n_waiting; j++)
                 event_done(sim, node->waiting + j);
         node->n_waiting = 0;
@@ -177,6 +180,7 @@ void sim_power_cut(Sim *sim, unsigned i) {
 
 void sim_freeze(Sim *sim, unsigned i) {
         sim->nodes[i].frozen = true;
+        sim_rearm(sim, i);
 }
 
 void sim_thaw(Sim *sim, unsigned i) {
@@ -186,6 +190,7 @@ void sim_thaw(Sim *sim, unsigned i) {
 
         node->n_waiting = node->n_waiting_allocated = 0;
         node->frozen = false;
+        sim_rearm(sim, i);
         for (size_t j = 0; j < n; j++)
                 sim_handle(sim, waiting + j);
         free(waiting);
