@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * core/node.h: "Functions return 0, or -ENOMEM: the node is then still valid". One day of a peer, over and over, and
- * each time another one of its allocations fails; the sanitizers see what is lost, or used after it was freed.
+ * core/node.h: "Functions return 0, or -ENOMEM: the node is then still valid". One day of a peer, and one of a seed,
+ * over and over, and each time another one of its allocations fails; the sanitizers see what is lost, or used after it was freed.
  *
  * The linker leads every allocation of core and wire to the functions below (--wrap, see meson.build).
  */
@@ -43,7 +43,7 @@ void *__wrap_reallocarray(void *old, size_t n, size_t size) {
         return fails() ? NULL : __real_reallocarray(old, n, size);
 }
 
-/* ---- a peer and its day ---- */
+/* ---- a node and its day ---- */
 
 typedef struct Day {
         Node *node;
@@ -138,7 +138,9 @@ static void day_be_asked(Day *day, LinkId link) {
         day_hear(day, link, &message);
 }
 
-static void live_a_day(Day *day) {
+/* ---- a peer ---- */
+
+static void live_as_a_peer(Day *day) {
         SeedEntry entries[3] = { { .host = "a", .port = 5000 }, { .host = "b", .port = 5000 }, { .host = "c", .port = 5000 } };
         Address seed_address = harness_address(200, 5000), by_hand = harness_address(90, 6000);
         NodeId id = ID(1), away = ID(7);
@@ -215,12 +217,128 @@ static void live_a_day(Day *day) {
         DAY(node_stop(day->node, day->now));
 }
 
-static void test_a_node_survives_that_any_one_allocation_fails(void **state) {
-        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+static bool has_lived_as_a_peer(const Node *node) {
+        return node_counter(node, COUNTER_GOSSIP_FORWARDED) > 0 && node_counter(node, COUNTER_REPORTS_SENT) > 0;
+}
+
+/* ---- a seed ---- */
+
+static void day_hear_report(Day *day, LinkId link, uint8_t accused) {
+        Message message;
+
+        message_set(&message, MESSAGE_DEAD_REPORT, dead_report, .id = ID(accused), .epoch = HARNESS_EPOCH);
+        day_hear(day, link, &message);
+}
+
+/* The other seed speaks of peers from @first on, alive or not, and asks for ours. */
+static void day_hear_records(Day *day, LinkId link, uint8_t first, size_t n, uint64_t epoch, MemberState state) {
+        Message message = { .type = MESSAGE_SYNC_RECORDS };
+
+        message.sync_records.n_records = n;
+        for (size_t i = 0; i < n; i++) {
+                Other other = harness_peer((uint8_t) (first + i));
+
+                message.sync_records.records[i] = harness_record(&other);
+                message.sync_records.records[i].epoch = epoch;
+                message.sync_records.records[i].state = state;
+        }
+        message.sync_records.n_renewals = 1;
+        message.sync_records.renewals[0] = (Renewal) { ID(1), HARNESS_EPOCH, 0 };
+        message.sync_records.has_want = true;
+        memset(message.sync_records.want, 0xff, sizeof(message.sync_records.want));
+        day_hear(day, link, &message);
+}
+
+static void day_register(Day *day, LinkId link, uint8_t n) {
+        Other peer = harness_peer(n);
+        Message message;
+
+        day_be_called(day, link, &peer);
+        message_set(&message, MESSAGE_REGISTER, reg, .record = harness_record(&peer), .n_links = 4);
+        day_hear(day, link, &message);
+        message_set(&message, MESSAGE_LIST, list, .count = 64, .has_after = n % 2);
+        day_hear(day, link, &message);
+}
+
+static void live_as_a_seed(Day *day) {
+        static const uint8_t no_hashes[SYNC_BUCKETS * 8];
+        SeedEntry entries[3] = { { .host = "a", .port = 5000 }, { .host = "b", .port = 5000 }, { .host = "c", .port = 5000 } };
+        Other seed = harness_seed(200), caller = harness_seed(201), accused = harness_peer(3), elsewhere = harness_peer(4),
+              one = harness_peer(1);
+        LinkId links[11] = {}, link = 1;
+        Record remembered[2] = { harness_record(&accused), harness_record(&elsewhere) };
+        Message message;
+
+        DAY(seed_restore(day->node, remembered, 2, day->now));
+        DAY(node_start(day->node, day->now));
+        DAY(node_set_seeds(day->node, entries, 3, day->now));
+        for (unsigned number = 1; number <= 3; number++) {
+                Address address = harness_address((uint8_t) (199 + number), 5000);
+
+                DAY(node_on_resolved(day->node, number, &address, 1, NULL, day->now));
+        }
+        day_hear_hello_ok(day, day->dialled[200], &seed);
+        day_be_called(day, link += 2, &caller);
+        day_hear_hello_ok(day, day->dialled[201], &caller);
+        DAY(node_on_link(day->node, day->dialled[202], LINK_REFUSED, day->now));
+
+        for (uint8_t n = 1; n <= 10; n++)
+                day_register(day, links[n] = link += 2, n);
+        day_hear_records(day, day->dialled[200], 11, 40, HARNESS_EPOCH, MEMBER_ALIVE);
+        message_set(&message, MESSAGE_SYNC_DIGEST, sync_digest, .hashes = slice_of(no_hashes, sizeof(no_hashes)));
+        day_hear(day, day->dialled[200], &message);
+        day_hear(day, links[1], &message);
+        day_advance(day, 12 * SEC);
+
+        /* Who is accused: one that answers, and one that does not */
+        for (uint8_t n = 3; n <= 5; n += 2) {
+                day_hear_report(day, links[1], n);
+                day_hear_report(day, links[2], n);
+        }
+        day_hear_hello_ok(day, day->dialled[3], &accused);
+        for (unsigned i = 0; i < 4; i++) {
+                DAY(node_on_link(day->node, day->dialled[5], LINK_REFUSED, day->now));
+                day_advance(day, 1 * SEC);
+        }
+
+        /* One renews with an incarnation that is new, one refutes, one leaves, and others do so elsewhere. */
+        message_set(&message, MESSAGE_RENEW, renew, .epoch = HARNESS_EPOCH, .incarnation = 1, .n_links = 4);
+        day_hear(day, links[1], &message);
+        message_set(&message, MESSAGE_REFUTE, reg, .record = harness_record(&one));
+        message.reg.record.incarnation = 2;
+        day_hear(day, links[1], &message);
+        message_set(&message, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH);
+        day_hear(day, links[2], &message);
+        day_hear_records(day, day->dialled[200], 11, 5, HARNESS_EPOCH, MEMBER_LEFT);
+        day_hear_records(day, day->dialled[200], 16, 5, HARNESS_EPOCH, MEMBER_DEAD);
+        day_hear_records(day, day->dialled[200], 6, 1, HARNESS_EPOCH, MEMBER_DEAD);
+        day_hear_records(day, day->dialled[200], 11, 5, HARNESS_EPOCH + 1, MEMBER_ALIVE);
+
+        /* The same id calls from two places, a seed goes and another list comes, leases run out, and the node stops. */
+        elsewhere.epoch++;
+        elsewhere.remote.bytes[3] = elsewhere.addresses[0].bytes[3] = 51;
+        day_be_called(day, link += 2, &elsewhere);
+        DAY(node_on_link(day->node, day->dialled[4], LINK_REFUSED, day->now));
+        DAY(node_on_link(day->node, day->dialled[200], LINK_RESET, day->now));
+        DAY(node_set_seeds(day->node, entries + 1, 1, day->now));
+        DAY(node_set_seeds(day->node, entries, 2, day->now));
+        day_advance(day, 120 * SEC);
+        day_be_called(day, link += 2, &seed);
+        DAY(node_stop(day->node, day->now));
+}
+
+static bool has_lived_as_a_seed(const Node *node) {
+        return node_counter(node, COUNTER_DEATHS) > 0 && node_counter(node, COUNTER_REPORTS_FALSE) > 0 &&
+               node_counter(node, COUNTER_SYNC_RECORDS_IN) > 0 && node_counter(node, COUNTER_SYNC_RECORDS_OUT) > 0;
+}
+
+/* ---- both ---- */
+
+static void live_while_allocations_fail(Role role, void (*live)(Day *day), bool (*has_lived)(const Node *node)) {
+        NodeSettings settings = harness_settings(role, PROFILE_LAN);
         NodeIdentity identity = { .id = ID(128), .epoch = HARNESS_EPOCH };
         unsigned n_days = 0, n_not_born = 0;
         bool is_last;
-        (void) state;
 
         settings.params.connections_max = 32;
         do {
@@ -239,24 +357,31 @@ static void test_a_node_survives_that_any_one_allocation_fails(void **state) {
                         is_last = false;
                         continue;
                 }
-                live_a_day(&day);
+                live(&day);
                 is_last = !has_failed;
                 assert_int_equal(day.n_failed, is_last ? 0 : 1);        /* it is reported, once */
                 if (is_last)
                         /* The day had all that it was meant to have. */
-                        assert_true(node_counter(day.node, COUNTER_GOSSIP_FORWARDED) > 0 &&
-                                    node_counter(day.node, COUNTER_REPORTS_SENT) > 0 &&
-                                    node_counter(day.node, COUNTER_FRAMES_MALFORMED) == 0);
+                        assert_true(has_lived(day.node) && node_counter(day.node, COUNTER_FRAMES_MALFORMED) == 0);
                 node_free(day.node);
         } while (!is_last);
 
-        assert_in_range(n_not_born, 5, 100);
-        assert_in_range(n_days, 200, 5000);
+        assert_in_range(n_not_born, 4, 100);
+        assert_in_range(n_days, 150, 5000);
+}
+
+static void test_a_peer_survives_that_any_one_allocation_fails(void **state) {
+        live_while_allocations_fail(ROLE_PEER, live_as_a_peer, has_lived_as_a_peer);
+}
+
+static void test_a_seed_survives_that_any_one_allocation_fails(void **state) {
+        live_while_allocations_fail(ROLE_SEED, live_as_a_seed, has_lived_as_a_seed);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_node_survives_that_any_one_allocation_fails),
+                cmocka_unit_test(test_a_peer_survives_that_any_one_allocation_fails),
+                cmocka_unit_test(test_a_seed_survives_that_any_one_allocation_fails),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
