@@ -45,6 +45,8 @@ mv {directory}/called.new {directory}/called
 
 @unittest.skipUnless(os.path.exists(LOADER), "bash-completion is not installed")
 class Completion(Bus):
+    """On a terminal."""
+
     def setUp(self):
         super().setUp()
         share = os.path.join(self.directory, "share/bash-completion/completions")
@@ -222,6 +224,13 @@ class Completion(Bus):
         self.assert_becomes("p2pctl -i 'peer@6002' ping ", "p2pctl -i 'peer@6002' ping of-the-second ")
         self.assert_offers("p2pctl --bus=unix:path=/nonexistent ping ")
 
+    def test_behind_another_command(self):
+        self.fake(6001, "names", "web-1:6001")
+        for command in "sudo", "sudo -u root", "P2PNET_BUS=system", "time":
+            self.assert_becomes(f"{command} p2pctl sub", f"{command} p2pctl subscribe ")
+        self.assert_becomes("sudo p2pctl ping web-1:", "sudo p2pctl ping web-1:6001 ")
+        self.assert_becomes("true; p2pctl -i peer@", "true; p2pctl -i peer@6001 ")
+
     def test_a_cursor_in_the_middle(self):
         self.fake(6001, "names", "web-1:6001")
         self.open_shell()
@@ -271,6 +280,41 @@ class Completion(Bus):
         self.assert_offers("p2pctl -H root@elsewhere ping ")
         self.assert_offers("p2pctl -M container -i ", "all")
         self.assertFalse(os.path.exists(os.path.join(self.directory, "gone")))
+
+
+class Protocol(Bus):
+    """What p2pctl says to the script, whatever shell that is for."""
+
+    def complete(self, *words, status=0, **environment):
+        result = self.run_ctl("complete", "--", *words, status=status, **environment)
+        kind, *words = result.stdout.split("\n")[:-1]
+        return kind, words
+
+    def test_the_first_line_says_what_comes(self):
+        self.fake(6001, "names", "web-1", "db")
+        self.assertEqual(self.complete("pe"), ("words", ["peers"]))
+        self.assertEqual(self.complete("--color=a"), ("words", ["--color=auto", "--color=always"]))
+        self.assertEqual(self.complete("-i", ""), ("words", ["peer@6001", "all"]))
+        self.assertEqual(self.complete("ping", ""), ("words", ["web-1", "db"]))
+        self.assertEqual(self.complete("disconnect", ""), ("words", ["web-1"]))
+        self.assertEqual(self.complete("connect", ""), ("words", ["10.0.0.2:6001"]))
+        self.assertEqual(self.complete("log-level", "e"), ("words", ["emerg", "err"]))
+        self.assertEqual(self.complete("help", "sub"), ("words", ["subscribe"]))
+        self.assertEqual(self.complete("config", "check", ""), ("words", ["peer@6001"]))
+        self.assertEqual(self.complete("--state-dir", ""), ("directories", []))
+        self.assertEqual(self.complete("-H", ""), ("hosts", []))
+
+    def test_nonsense_before_the_last_word_is_not_its_business(self):
+        self.fake(6001, "names", "web-1")
+        for words in (["--json=xml"], ["--nothing"], ["-xyz"], ["--count=none"], ["--all=yes"], ["-"], [""]):
+            self.complete(*words, "peers", "")
+        self.assertEqual(self.complete("-qa", "ping", ""), ("words", ["web-1"]))
+        self.assertEqual(self.complete("ping", "x" * 100000), ("words", []))
+        self.run_ctl("complete", status=2)
+
+    def test_it_is_not_in_the_help(self):
+        self.assertNotIn("complete", self.run_ctl("help").stdout)
+        self.assertNotIn("Did you mean", self.run_ctl("complte", status=2).stderr)
 
 
 if __name__ == "__main__":
