@@ -14,6 +14,7 @@ typedef struct EffectQueue {
 int effect_queue_init(EffectQueue *queue, size_t n_max);
 void effect_queue_done(EffectQueue *queue);
 
-/* The next free place, filled with zeros but for its type. */
+/* The next free place; what belongs to the type is filled with zeros. */
 Effect *effect_queue_push(EffectQueue *queue, EffectType type);
+/* Writes what belongs to the type, and no more. */
 bool effect_queue_pop(EffectQueue *queue, Effect *ret);

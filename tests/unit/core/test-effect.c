@@ -37,6 +37,53 @@ static void test_a_new_effect_is_empty(void **state) {
         effect_queue_done(&queue);
 }
 
+/* Each kind has its own size: what is set last in it comes out, too, and is clear in the next one of its kind. */
+static void test_every_kind_comes_out_whole(void **state) {
+        const EffectType types[] = { EFFECT_DIAL, EFFECT_SEND, EFFECT_HANG_UP, EFFECT_RESOLVE, EFFECT_PERSIST, EFFECT_DELIVER,
+                                     EFFECT_PONG, EFFECT_NOTICE };
+        EffectQueue queue;
+        Effect effect;
+
+        assert_int_equal(effect_queue_init(&queue, 1), 0);
+        for (size_t i = 0; i < 2 * ELEMENTSOF(types); i++) {
+                EffectType type = types[i / 2];
+                Effect *pushed = effect_queue_push(&queue, type);
+                bool is_set = i % 2 == 0;
+
+                if (is_set) {
+                        pushed->link = 7;
+                        if (type == EFFECT_DIAL)
+                                pushed->address.bytes[15] = 1;
+                        else if (type == EFFECT_SEND)
+                                pushed->is_data = pushed->measure = true;
+                        else if (type == EFFECT_HANG_UP)
+                                pushed->flush = true;
+                        else if (type == EFFECT_RESOLVE)
+                                pushed->resolve.host[SEED_HOST_MAX] = 1;
+                        else if (type == EFFECT_PERSIST)
+                                pushed->persist = PERSIST_PEERS;
+                        else if (type == EFFECT_DELIVER)
+                                pushed->delivery.payload.size = 5;
+                        else if (type == EFFECT_PONG)
+                                pushed->rtt_usec = 6;
+                        else
+                                pushed->notice.duration = 8;
+                }
+                assert_true(effect_queue_pop(&queue, &effect));
+                assert_int_equal(effect.type, type);
+                assert_int_equal(effect.link, is_set ? 7 : 0);
+                assert_true(type != EFFECT_DIAL || effect.address.bytes[15] == is_set);
+                assert_true(type != EFFECT_SEND || (effect.is_data == is_set && effect.measure == is_set && !effect.frame));
+                assert_true(type != EFFECT_HANG_UP || effect.flush == is_set);
+                assert_true(type != EFFECT_RESOLVE || effect.resolve.host[SEED_HOST_MAX] == is_set);
+                assert_true(type != EFFECT_PERSIST || effect.persist == (is_set ? PERSIST_PEERS : (PersistWhat) 0));
+                assert_true(type != EFFECT_DELIVER || effect.delivery.payload.size == (is_set ? 5 : 0));
+                assert_true(type != EFFECT_PONG || effect.rtt_usec == (is_set ? 6 : 0));
+                assert_true(type != EFFECT_NOTICE || effect.notice.duration == (is_set ? 8 : 0));
+        }
+        effect_queue_done(&queue);
+}
+
 static void test_what_is_left_is_released_with_the_queue(void **state) {
         FrameBuffer *frame = frame_buffer_new(10);
         EffectQueue queue;
@@ -69,6 +116,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_effects_come_out_as_they_went_in),
                 cmocka_unit_test(test_a_new_effect_is_empty),
+                cmocka_unit_test(test_every_kind_comes_out_whole),
                 cmocka_unit_test(test_what_is_left_is_released_with_the_queue),
                 cmocka_unit_test(test_states_have_names),
         };
