@@ -10,77 +10,26 @@
 #include "base/usec.h"
 #include "conf/config-item.h"
 
-CONFIG_PARSER(config_parse_unsigned) {
-        int64_t value;
-        int r;
+/* Of a number: what is written, in the unit of the key, times @factor. */
+#define NUMBER_PARSER(name, type, factor)                                                       \
+        CONFIG_PARSER(name) {                                                                   \
+                int64_t value;                                                                  \
+                int r;                                                                          \
+                                                                                                \
+                r = config_get_number(item, setting, at, &value, diagnostics);                  \
+                if (r <= 0)                                                                     \
+                        return r;                                                               \
+                                                                                                \
+                *(type *) field = (type) ((type) value * (factor));                             \
+                return 1;                                                                       \
+        }
 
-        r = config_get_number(item, setting, at, &value, diagnostics);
-        if (r <= 0)
-                return r;
-
-        *(unsigned *) field = (unsigned) value;
-        return 1;
-}
-
-CONFIG_PARSER(config_parse_port) {
-        int64_t value;
-        int r;
-
-        r = config_get_number(item, setting, at, &value, diagnostics);
-        if (r <= 0)
-                return r;
-
-        *(uint16_t *) field = (uint16_t) value;
-        return 1;
-}
-
-CONFIG_PARSER(config_parse_kib) {
-        int64_t value;
-        int r;
-
-        r = config_get_number(item, setting, at, &value, diagnostics);
-        if (r <= 0)
-                return r;
-
-        *(size_t *) field = (size_t) value * 1024;
-        return 1;
-}
-
-CONFIG_PARSER(config_parse_mib) {
-        int64_t value;
-        int r;
-
-        r = config_get_number(item, setting, at, &value, diagnostics);
-        if (r <= 0)
-                return r;
-
-        *(size_t *) field = (size_t) value * 1024 * 1024;
-        return 1;
-}
-
-CONFIG_PARSER(config_parse_msec) {
-        int64_t value;
-        int r;
-
-        r = config_get_number(item, setting, at, &value, diagnostics);
-        if (r <= 0)
-                return r;
-
-        *(usec_t *) field = (usec_t) value * USEC_PER_MSEC;
-        return 1;
-}
-
-CONFIG_PARSER(config_parse_sec) {
-        int64_t value;
-        int r;
-
-        r = config_get_number(item, setting, at, &value, diagnostics);
-        if (r <= 0)
-                return r;
-
-        *(usec_t *) field = (usec_t) value * USEC_PER_SEC;
-        return 1;
-}
+NUMBER_PARSER(config_parse_unsigned, unsigned, 1)
+NUMBER_PARSER(config_parse_port, uint16_t, 1)
+NUMBER_PARSER(config_parse_kib, size_t, 1024)
+NUMBER_PARSER(config_parse_mib, size_t, 1024 * 1024)
+NUMBER_PARSER(config_parse_msec, usec_t, USEC_PER_MSEC)
+NUMBER_PARSER(config_parse_sec, usec_t, USEC_PER_SEC)
 
 CONFIG_PARSER(config_parse_bool) {
         if (setting->type != CONFIG_TYPE_BOOL)

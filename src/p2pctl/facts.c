@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "p2pctl/ctl-bus.h"
 #include "p2pctl/output.h"
@@ -230,33 +231,64 @@ static int row_add_extra(sd_bus_message *m, json_t *row, usec_t now) {
         return json_object_update(row, extra) < 0 ? -ENOMEM : 0;
 }
 
-int facts_read_peers(sd_bus_message *m, usec_t now, json_t **ret) {
+static int read_peer(sd_bus_message *m, usec_t now, json_t **ret) {
+        const char *id, *path, *name, *address, *state, *direction;
+        uint64_t since, rtt, heard;
+        int r;
+
+        r = sd_bus_message_read(m, "sossssttt", &id, &path, &name, &address, &state, &direction, &since, &rtt, &heard);
+        if (r < 0)
+                return r;
+        *ret = json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o}",
+                         "id", id,
+                         "name", name,
+                         "address", json_text(address),
+                         "state", state,
+                         "direction", direction,
+                         "sinceUSec", json_age(since, now),
+                         "rttUSec", rtt > 0 ? json_u64(rtt) : json_null(),
+                         "heardUSec", json_age(heard, now));
+        return 0;
+}
+
+static int read_seed(sd_bus_message *m, usec_t now, json_t **ret) {
+        const char *seed, *address, *state, *error;
+        uint64_t peers, next;
+        int r;
+
+        r = sd_bus_message_read(m, "sssstt", &seed, &address, &state, &error, &peers, &next);
+        if (r < 0)
+                return r;
+        *ret = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o}",
+                         "seed", seed,
+                         "address", json_text(address),
+                         "state", state,
+                         "error", json_text(error),
+                         "peers", json_u64(peers),
+                         "nextUSec", json_until(next, now));
+        return 0;
+}
+
+/* An array of structs, which @types describes, each with an a{sv} at its end. @read reads all before that; the row is NULL
+ * when there was no memory for it. */
+static int read_rows(sd_bus_message *m, const char *types, int (*read)(sd_bus_message *m, usec_t now, json_t **ret), usec_t now,
+                     json_t **ret) {
         _cleanup_(json_decrefp) json_t *array = json_array();
+        char contents[32];
         int r;
 
         if (!array)
                 return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "(sossssttta{sv})");
+        (void) snprintf(contents, sizeof(contents), "(%s)", types);
+        r = sd_bus_message_enter_container(m, 'a', contents);
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_enter_container(m, 'r', "sossssttta{sv}")) > 0) {
-                const char *id, *path, *name, *address, *state, *direction;
-                uint64_t since, rtt, heard;
-                json_t *row;
+        while ((r = sd_bus_message_enter_container(m, 'r', types)) > 0) {
+                json_t *row = NULL;
 
-                r = sd_bus_message_read(m, "sossssttt", &id, &path, &name, &address, &state, &direction,
-                                        &since, &rtt, &heard);
+                r = read(m, now, &row);
                 if (r < 0)
                         return r;
-                row = json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o}",
-                                "id", id,
-                                "name", name,
-                                "address", json_text(address),
-                                "state", state,
-                                "direction", direction,
-                                "sinceUSec", json_age(since, now),
-                                "rttUSec", rtt > 0 ? json_u64(rtt) : json_null(),
-                                "heardUSec", json_age(heard, now));
                 if (!row || json_array_append_new(array, row) < 0)
                         return -ENOMEM;
                 r = row_add_extra(m, row, now);
@@ -273,44 +305,12 @@ int facts_read_peers(sd_bus_message *m, usec_t now, json_t **ret) {
         return 0;
 }
 
+int facts_read_peers(sd_bus_message *m, usec_t now, json_t **ret) {
+        return read_rows(m, "sossssttta{sv}", read_peer, now, ret);
+}
+
 int facts_read_seeds(sd_bus_message *m, usec_t now, json_t **ret) {
-        _cleanup_(json_decrefp) json_t *array = json_array();
-        int r;
-
-        if (!array)
-                return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "(sssstta{sv})");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'r', "sssstta{sv}")) > 0) {
-                const char *seed, *address, *state, *error;
-                uint64_t peers, next;
-                json_t *row;
-
-                r = sd_bus_message_read(m, "sssstt", &seed, &address, &state, &error, &peers, &next);
-                if (r < 0)
-                        return r;
-                row = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o}",
-                                "seed", seed,
-                                "address", json_text(address),
-                                "state", state,
-                                "error", json_text(error),
-                                "peers", json_u64(peers),
-                                "nextUSec", json_until(next, now));
-                if (!row || json_array_append_new(array, row) < 0)
-                        return -ENOMEM;
-                r = row_add_extra(m, row, now);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(array);
-        return 0;
+        return read_rows(m, "sssstta{sv}", read_seed, now, ret);
 }
 
 /* ---- members ---- */

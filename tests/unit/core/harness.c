@@ -381,7 +381,7 @@ LinkId harness_accept(Harness *harness, const Address *remote) {
         return harness->last_accepted;
 }
 
-LinkId harness_call(Harness *harness, const Other *o) {
+Message harness_hello(const Other *o) {
         Message message = {
                 .type = MESSAGE_HELLO,
                 .hello = {
@@ -396,10 +396,16 @@ LinkId harness_call(Harness *harness, const Other *o) {
                         .n_addresses = o->n_addresses,
                 },
         };
-        LinkId link = harness_accept(harness, &o->remote);
 
         (void) snprintf(message.hello.name, sizeof(message.hello.name), "%s", o->name);
         memcpy(message.hello.addresses, o->addresses, sizeof(message.hello.addresses));
+        return message;
+}
+
+LinkId harness_call(Harness *harness, const Other *o) {
+        Message message = harness_hello(o);
+        LinkId link = harness_accept(harness, &o->remote);
+
         harness_send(harness, link, &message);
         return link;
 }

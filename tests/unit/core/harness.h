@@ -78,7 +78,9 @@ Other harness_seed(uint8_t n);
 Record harness_record(const Other *other);
 
 LinkId harness_accept(Harness *harness, const Address *remote);
-/* Accepts, and sends its HELLO. */
+/* Its HELLO. */
+Message harness_hello(const Other *other);
+/* Accepts, and sends that. */
 LinkId harness_call(Harness *harness, const Other *other);
 /* The same, and takes the HELLO_OK. 0 when another answer came. */
 LinkId harness_open(Harness *harness, const Other *other);

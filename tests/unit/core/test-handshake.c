@@ -6,27 +6,6 @@
 
 /* ---- HELLO ---- */
 
-static Message hello_of(const Other *other) {
-        Message message = {
-                .type = MESSAGE_HELLO,
-                .hello = {
-                        .network = HARNESS_NETWORK,
-                        .version_min = 1,
-                        .version_max = 1,
-                        .id = other->id,
-                        .epoch = other->epoch,
-                        .role = other->role,
-                        .purpose = other->purpose,
-                        .name = "other",
-                        .port = other->port,
-                        .n_addresses = other->n_addresses,
-                },
-        };
-
-        memcpy(message.hello.addresses, other->addresses, sizeof(message.hello.addresses));
-        return message;
-}
-
 static void test_hello_and_hello_ok_say_who_we_are(void **state) {
         Harness *h = *state;
         Other other = harness_peer(1);
@@ -63,7 +42,7 @@ static void test_hello_and_hello_ok_say_who_we_are(void **state) {
 static void test_another_network_is_refused_with_both_names(void **state) {
         Harness *h = *state;
         Other other = harness_peer(1);
-        Message hello = hello_of(&other);
+        Message hello = harness_hello(&other);
         LinkId link = harness_accept(h, &other.remote);
         const Message *message;
         const Notice *notice;
@@ -88,7 +67,7 @@ static void test_another_network_is_refused_with_both_names(void **state) {
 static void test_versions_have_to_overlap(void **state) {
         Harness *h = *state;
         Other other = harness_peer(1);
-        Message hello = hello_of(&other);
+        Message hello = harness_hello(&other);
         LinkId link = harness_accept(h, &other.remote);
         const Message *message;
 
