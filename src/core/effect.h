@@ -48,6 +48,8 @@ typedef enum NoticeType {
         /* Sessions. .address and .incoming say which connection; .detail what the other end or we found */
         NOTICE_SESSION_REFUSED,         /* we or they closed it: .reason, .by_us */
         NOTICE_PROTOCOL_ERROR,          /* malformed or misplaced message: closed */
+
+        /* The node itself */
         NOTICE_DUPLICATE_ID,            /* another node has our id: we took a new one, .id */
         NOTICE_DUPLICATE_REFUSED,       /* somebody came with the id of another living node, .id .name, at .address */
         NOTICE_EPOCH,                   /* we were shown a higher epoch of ours and jumped above it: .epoch */
@@ -79,8 +81,8 @@ typedef enum NoticeType {
         NOTICE_REPORTED_DEAD,           /* reported by .n_max peers, and does not answer: dead */
         NOTICE_REPORT_FALSE,            /* reported by .other_name, but answers */
         NOTICE_REPORTER_IGNORED,        /* too many false reports; .duration */
-        NOTICE_SEED_LINKED,             /* session with another seed: .seed */
-        NOTICE_SEED_UNLINKED,
+        NOTICE_SEED_LINKED,             /* session with another seed: .seed as in our list, else its address */
+        NOTICE_SEED_UNLINKED,           /* it ended: .seed .reason */
         _NOTICE_INVALID = -22,          /* -EINVAL */
 } NoticeType;
 

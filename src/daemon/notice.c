@@ -122,9 +122,16 @@ static void words_done(Words *words) {
         free(words->name);
 }
 
+/* What begins has none: a reason of 0 stands for a connection that broke. */
+static bool notice_has_reason(const Notice *notice) {
+        return !isempty(notice->detail) || notice->reason != 0 || notice->type == NOTICE_SEED_LOST ||
+               notice->type == NOTICE_SEED_UNREACHABLE || notice->type == NOTICE_SEED_UNLINKED ||
+               notice->type == NOTICE_SESSION_REFUSED || notice->type == NOTICE_PROTOCOL_ERROR || notice->type == NOTICE_UNLINKED;
+}
+
 static int words_init(Words *words, const Notice *notice) {
         const char *name = notice->name;
-        char detail[DETAIL_MAX + 1];
+        char detail[DETAIL_MAX + 1] = "";
 
         *words = (Words) { .notice = notice };
 
@@ -134,7 +141,10 @@ static int words_init(Words *words, const Notice *notice) {
                 (void) address_format(&notice->address, words->address);
         if (isempty(name))
                 name = !isempty(words->address) ? words->address : !isempty(words->id) ? words->id : "an unknown node";
-        (void) notice_reason(notice, detail);
+        if (notice->type == NOTICE_CLOCK_JUMP)
+                (void) snprintf(detail, sizeof(detail), "a timer came %s late", DURATION_TEXT(notice->duration));
+        else if (notice_has_reason(notice))
+                (void) notice_reason(notice, detail);
 
         words->name = text_escape(name, strlen(name));
         words->other_name = text_escape(notice->other_name, strlen(notice->other_name));
@@ -307,12 +317,10 @@ static void log_words(const Words *w) {
                           DURATION_TEXT(n->duration));
                 return;
         case NOTICE_SEED_LINKED:
-                words_log(w, LOG_INFO, MESSAGE_ID_SEED_LINKED, "Sharing the list of peers with seed %s.",
-                          isempty(w->seed) ? w->name : w->seed);
+                words_log(w, LOG_INFO, MESSAGE_ID_SEED_LINKED, "Sharing the list of peers with seed %s.", w->seed);
                 return;
         case NOTICE_SEED_UNLINKED:
-                words_log(w, LOG_NOTICE, MESSAGE_ID_SEED_UNLINKED, "Lost seed %s: %s.", isempty(w->seed) ? w->name : w->seed,
-                          w->detail);
+                words_log(w, LOG_NOTICE, MESSAGE_ID_SEED_UNLINKED, "Lost seed %s: %s.", w->seed, w->detail);
                 return;
         case _NOTICE_INVALID:
                 return;
