@@ -114,7 +114,7 @@ class Completion(Bus):
         self.type("\x18\x0c" + end)
         return self.take("line")
 
-    def tab(self, text, end="\x15"):
+    def tab(self, text, end="\x05\x15"):
         """What becomes of the line, and what was there to choose from."""
         if not self.shell:
             self.open_shell()
@@ -125,13 +125,26 @@ class Completion(Bus):
         self.write("reply", "")
         return line, [] if reply == [""] else reply
 
+    def run_line(self, text):
+        self.tab(text, end="\n")
+        called = self.take("called")
+        self.wait_for(lambda: self.shown.endswith(b"$ "), "the next prompt")
+        return called
+
+    def tab_until(self, is_right, text, **options):
+        """On a machine that has a lot to do, what is asked of a node may come too late for the one who has pressed the key. He
+        presses it again."""
+        end = time.monotonic() + WAIT_SECONDS
+        result = self.tab(text, **options)
+        while not is_right(*result) and time.monotonic() < end:
+            result = self.tab(text, **options)
+        return result
+
     def assert_becomes(self, text, line):
-        self.assertEqual(self.tab(text)[0], line)
+        self.assertEqual(self.tab_until(lambda became, _: became == line, text)[0], line)
 
     def assert_offers(self, text, *words):
-        line, reply = self.tab(text)
-        self.assertEqual(reply, list(words), text)
-        return line
+        self.assertEqual(self.tab_until(lambda _, reply: reply or not words, text)[1], list(words), text)
 
     def test_it_is_loaded_by_name(self):
         self.open_shell()
@@ -233,25 +246,23 @@ class Completion(Bus):
 
     def test_a_cursor_in_the_middle(self):
         self.fake(6001, "names", "web-1:6001")
-        self.open_shell()
-        self.type("p2pctl ping -q\x1b[D\x1b[D\x1b[D")
-        self.assertEqual(self.tab(" we")[0], "p2pctl ping web-1:6001 -q")
+        self.assert_becomes("p2pctl ping -q\x1b[D\x1b[D\x1b[D we", "p2pctl ping web-1:6001 -q")
 
     def test_hostile_names_stay_words(self):
         names = ("$(touch gone)", "`touch gone`", "x;touch gone", "it's", 'say "hi"', "two words", "*", "~root", "!!", "#x", "tür")
         self.fake(6001, "names", *names)
-        _, words = self.tab("p2pctl show ")
+        _, words = self.tab_until(lambda _, reply: reply, "p2pctl show ")
         self.assertEqual(len(words), len(names))
         for beginning, name in (r"\$", "$(touch gone)"), (r"\`", "`touch gone`"), ("x", "x;touch gone"), ("it", "it's"), \
                 ("say", 'say "hi"'), ("two", "two words"), (r"two\ w", "two words"), (r"\*", "*"), (r"\~", "~root"), \
                 (r"\!", "!!"), (r"\#", "#x"), ("t\u00fc", "tür"):
-            self.tab("p2pctl show " + beginning, end="\n")
-            self.assertEqual(self.take("called"), f"show\n{name}\n")
+            self.tab_until(lambda _, reply: len(reply) == 1, "p2pctl show " + beginning)
+            self.wait_for(lambda: self.run_line("p2pctl show " + beginning) == f"show\n{name}\n", f"the call with {name}")
         self.assertFalse(os.path.exists(os.path.join(self.directory, "gone")))
 
     def test_names_that_nobody_could_type_are_ids(self):
         self.fake(6001, "names", "evil\x1b]0;owned\x07", "back\\slash", "two\nlines", "--all", "", "same", "same", "\u202etfel", "fine")
-        _, words = self.tab("p2pctl show ")
+        _, words = self.tab_until(lambda _, reply: reply, "p2pctl show ")
         self.assertEqual(words, [f"{number:032x}" for number in range(1, 9)] + ["fine"])
 
     def test_nothing_runs(self):
@@ -285,10 +296,16 @@ class Completion(Bus):
 class Protocol(Bus):
     """What p2pctl says to the script, whatever shell that is for."""
 
-    def complete(self, *words, status=0, **environment):
-        result = self.run_ctl("complete", "--", *words, status=status, **environment)
-        kind, *words = result.stdout.split("\n")[:-1]
-        return kind, words
+    def complete(self, *words):
+        timed_out = 6
+        for _ in range(20):
+            result = subprocess.run([P2PCTL, "complete", "--", *words], capture_output=True, text=True, timeout=WAIT_SECONDS,
+                                    env=self.environment(), check=False)
+            if result.returncode != timed_out:
+                break
+        self.assertEqual(result.returncode, 0, f"{words}: {result.stdout}{result.stderr}")
+        kind, *offered = result.stdout.split("\n")[:-1]
+        return kind, offered
 
     def test_the_first_line_says_what_comes(self):
         self.fake(6001, "names", "web-1", "db")
