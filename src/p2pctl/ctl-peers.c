@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "p2pctl/ctl-bus.h"
+#include "p2pctl/each.h"
 #include "p2pctl/facts.h"
 #include "p2pctl/format.h"
 #include "p2pctl/output.h"
@@ -101,59 +102,45 @@ static int print_alone(Ctl *ctl, const Instance *instance, const char *pattern) 
         return 0;
 }
 
-int verb_peers(Ctl *ctl, size_t n_arguments, char **arguments) {
-        const char *pattern = n_arguments > 0 ? arguments[0] : NULL;
-        _cleanup_(json_decrefp) json_t *all = json_array();
-        _cleanup_free_ const Instance **instances = NULL;
-        size_t n;
+static int ask_peers(Ctl *ctl, const Instance *instance, void *userdata, json_t **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *pattern = userdata;
+        json_t *peers;
+        usec_t now;
         int r;
 
-        if (!all)
-                return -ENOMEM;
-        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
+        r = facts_clock(ctl, instance, &now);
         if (r != 0)
                 return r;
-
-        page_begin(ctl);
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-                json_t *peers;
-                usec_t now;
-
-                r = facts_clock(ctl, instances[i], &now);
-                if (r != 0)
-                        return r;
-                r = call_list_peers(ctl, instances[i], pattern, &reply);
-                if (r != 0)
-                        return r;
-                r = facts_read_peers(reply, now, &peers);
-                if (r < 0)
-                        return r;
-                if (json_array_append_new(all, json_pack("{s:s, s:o}", "instance", instances[i]->text,
-                                                         "peers", peers)) < 0)
-                        return -ENOMEM;
-                if (ctl->json != JSON_MODE_OFF)
-                        continue;
-
-                ctl_print_heading(ctl, instances, n, i);
-                if (json_array_size(peers) == 0) {
-                        r = print_alone(ctl, instances[i], pattern);
-                        if (r != 0)
-                                return r;
-                        continue;
-                }
-                r = print_peers(ctl, instances[i], peers);
-                if (r < 0)
-                        return r;
-                if (ctl->legend && !ctl->quiet)
-                        printf("\n%s, as seen by %s.\n", COUNT_TEXT(json_array_size(peers), "peer"),
-                               instances[i]->text);
-        }
-
-        if (ctl->json != JSON_MODE_OFF)
-                return json_print(ctl, json_incref(ctl_asks_all(ctl) ? all : json_array_get(all, 0)));
-        ctl_print_others(ctl, instances, n);
+        r = call_list_peers(ctl, instance, pattern, &reply);
+        if (r != 0)
+                return r;
+        r = facts_read_peers(reply, now, &peers);
+        if (r < 0)
+                return r;
+        *ret = json_pack("{s:s, s:o}", "instance", instance->text, "peers", peers);
         return 0;
+}
+
+static int show_peers(Ctl *ctl, const Instance *instance, const json_t *facts, void *userdata) {
+        const json_t *peers = json_object_get(facts, "peers");
+        const char *pattern = userdata;
+        int r;
+
+        if (json_array_size(peers) == 0)
+                return print_alone(ctl, instance, pattern);
+        r = print_peers(ctl, instance, peers);
+        if (r < 0)
+                return r;
+        if (ctl->legend && !ctl->quiet)
+                printf("\n%s, as seen by %s.\n", COUNT_TEXT(json_array_size(peers), "peer"), instance->text);
+        return 0;
+}
+
+int verb_peers(Ctl *ctl, size_t n_arguments, char **arguments) {
+        static const EachVerb verb = { .is_paged = true, .ask = ask_peers, .print = show_peers };
+
+        return each_run(ctl, &verb, n_arguments > 0 ? arguments[0] : NULL);
 }
 
 /* ---- seeds ---- */
@@ -226,56 +213,45 @@ static void print_verdict(const Instance *instance, const json_t *counts) {
                registered >= wanted ? "" : " The network works without; new peers may not find us.");
 }
 
-int verb_seeds(Ctl *ctl, size_t n_arguments, char **arguments) {
-        _cleanup_(json_decrefp) json_t *all = json_array();
-        _cleanup_free_ const Instance **instances = NULL;
-        size_t n;
+static int ask_seeds(Ctl *ctl, const Instance *instance, void *userdata, json_t **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(json_decrefp) json_t *facts = NULL;
+        json_t *seeds, *summary;
         int r;
 
-        if (!all)
-                return -ENOMEM;
-        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
+        r = facts_describe(ctl, instance, &facts);
         if (r != 0)
                 return r;
+        summary = json_object_get(facts, "seeds");
+        (void) json_object_del(summary, "nextTimestamp");       /* each row has its own */
+        r = ctl_call(ctl, instance, "ListSeeds", CALL_TIMEOUT_USEC, &reply, "");
+        if (r != 0)
+                return r;
+        r = facts_read_seeds(reply, fact_u64(facts, "timestamp"), &seeds);
+        if (r < 0)
+                return r;
+        *ret = json_pack("{s:s, s:O*, s:o}", "instance", instance->text, "summary", summary, "seeds", seeds);
+        return 0;
+}
 
-        page_begin(ctl);
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-                _cleanup_(json_decrefp) json_t *facts = NULL;
-                json_t *seeds, *summary;
+static int show_seeds(Ctl *ctl, const Instance *instance, const json_t *facts, void *userdata) {
+        const json_t *seeds = json_object_get(facts, "seeds");
+        int r;
 
-                r = facts_describe(ctl, instances[i], &facts);
-                if (r != 0)
-                        return r;
-                summary = json_object_get(facts, "seeds");
-                (void) json_object_del(summary, "nextTimestamp");       /* each row has its own */
-                r = ctl_call(ctl, instances[i], "ListSeeds", CALL_TIMEOUT_USEC, &reply, "");
-                if (r != 0)
-                        return r;
-                r = facts_read_seeds(reply, fact_u64(facts, "timestamp"), &seeds);
+        if (json_array_size(seeds) > 0) {
+                r = print_seeds(ctl, seeds);
                 if (r < 0)
                         return r;
-                if (json_array_append_new(all, json_pack("{s:s, s:O*, s:o}", "instance", instances[i]->text,
-                                                         "summary", summary,
-                                                         "seeds", seeds)) < 0)
-                        return -ENOMEM;
-                if (ctl->json != JSON_MODE_OFF)
-                        continue;
-
-                ctl_print_heading(ctl, instances, n, i);
-                if (json_array_size(seeds) > 0) {
-                        r = print_seeds(ctl, seeds);
-                        if (r < 0)
-                                return r;
-                }
-                if (ctl->legend && !ctl->quiet) {
-                        printf("%s", json_array_size(seeds) > 0 ? "\n" : "");
-                        print_verdict(instances[i], fact_object(facts, "seeds"));
-                }
         }
-
-        if (ctl->json != JSON_MODE_OFF)
-                return json_print(ctl, json_incref(ctl_asks_all(ctl) ? all : json_array_get(all, 0)));
-        ctl_print_others(ctl, instances, n);
+        if (ctl->legend && !ctl->quiet) {
+                printf("%s", json_array_size(seeds) > 0 ? "\n" : "");
+                print_verdict(instance, fact_object(facts, "summary"));
+        }
         return 0;
+}
+
+int verb_seeds(Ctl *ctl, size_t n_arguments, char **arguments) {
+        static const EachVerb verb = { .is_paged = true, .ask = ask_seeds, .print = show_seeds };
+
+        return each_run(ctl, &verb, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "p2pctl/ctl-bus.h"
+#include "p2pctl/each.h"
 #include "p2pctl/facts.h"
 #include "p2pctl/format.h"
 #include "p2pctl/output.h"
@@ -91,7 +92,7 @@ static void print_seed(const json_t *facts) {
                fact_u64(reports, "received"), fact_u64(reports, "false"), fact_u64(reports, "deaths"));
 }
 
-static int print_status(const Ctl *ctl, const Instance *instance, const json_t *facts) {
+static int show_status(Ctl *ctl, const Instance *instance, const json_t *facts, void *userdata) {
         _cleanup_free_ char *name = output_text(fact_text(facts, "name")),
                             *network = output_text(fact_text(facts, "network")),
                             *id = output_text(fact_text(facts, "nodeId")),
@@ -130,39 +131,14 @@ static int print_status(const Ctl *ctl, const Instance *instance, const json_t *
         return 0;
 }
 
+static int ask_status(Ctl *ctl, const Instance *instance, void *userdata, json_t **ret) {
+        return facts_describe(ctl, instance, ret);
+}
+
 int verb_status(Ctl *ctl, size_t n_arguments, char **arguments) {
-        _cleanup_(json_decrefp) json_t *all = json_array();
-        _cleanup_free_ const Instance **instances = NULL;
-        size_t n;
-        int r;
+        static const EachVerb verb = { .has_heading = true, .ask = ask_status, .print = show_status };
 
-        if (!all)
-                return -ENOMEM;
-        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
-        if (r != 0)
-                return r;
-
-        for (size_t i = 0; i < n; i++) {
-                json_t *facts;
-
-                r = facts_describe(ctl, instances[i], &facts);
-                if (r != 0)
-                        return r;
-                if (json_array_append_new(all, facts) < 0)
-                        return -ENOMEM;
-                if (ctl->json != JSON_MODE_OFF)
-                        continue;
-                if (i > 0)
-                        (void) putchar('\n');
-                r = print_status(ctl, instances[i], facts);
-                if (r < 0)
-                        return r;
-        }
-
-        if (ctl->json != JSON_MODE_OFF)
-                return json_print(ctl, json_incref(ctl_asks_all(ctl) ? all : json_array_get(all, 0)));
-        ctl_print_others(ctl, instances, n);
-        return 0;
+        return each_run(ctl, &verb, NULL);
 }
 
 /* ---- statistics ---- */
@@ -223,44 +199,34 @@ static int print_statistics(const Ctl *ctl, const json_t *statistics) {
         return table_print(table);
 }
 
-int verb_statistics(Ctl *ctl, size_t n_arguments, char **arguments) {
-        _cleanup_(json_decrefp) json_t *all = json_array();
-        _cleanup_free_ const Instance **instances = NULL;
-        size_t n;
+static int ask_statistics(Ctl *ctl, const Instance *instance, void *userdata, json_t **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        json_t *statistics;
         int r;
 
-        if (!all)
-                return -ENOMEM;
-        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
+        r = ctl_call(ctl, instance, "GetStatistics", CALL_TIMEOUT_USEC, &reply, "");
         if (r != 0)
                 return r;
-
-        page_begin(ctl);
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-                json_t *statistics;
-
-                r = ctl_call(ctl, instances[i], "GetStatistics", CALL_TIMEOUT_USEC, &reply, "");
-                if (r != 0)
-                        return r;
-                r = read_statistics(reply, &statistics);
-                if (r < 0)
-                        return r;
-                if (json_array_append_new(all, json_pack("{s:s, s:o}", "instance", instances[i]->text,
-                                                         "statistics", statistics)) < 0)
-                        return -ENOMEM;
-                if (ctl->json != JSON_MODE_OFF)
-                        continue;
-                ctl_print_heading(ctl, instances, n, i);
-                r = print_statistics(ctl, statistics);
-                if (r < 0)
-                        return r;
-        }
-
-        if (ctl->json != JSON_MODE_OFF)
-                return json_print(ctl, json_incref(ctl_asks_all(ctl) ? all : json_array_get(all, 0)));
-        if (ctl->legend && !ctl->quiet && n == 1)
-                printf("\nFrom %s. ", instances[0]->text);
-        ctl_print_others(ctl, instances, n);
+        r = read_statistics(reply, &statistics);
+        if (r < 0)
+                return r;
+        *ret = json_pack("{s:s, s:o}", "instance", instance->text, "statistics", statistics);
         return 0;
+}
+
+static int show_statistics(Ctl *ctl, const Instance *instance, const json_t *facts, void *userdata) {
+        int r;
+
+        r = print_statistics(ctl, json_object_get(facts, "statistics"));
+        if (r < 0)
+                return r;
+        if (ctl->legend && !ctl->quiet && !ctl_asks_all(ctl))
+                printf("\nFrom %s.\n", instance->text);
+        return 0;
+}
+
+int verb_statistics(Ctl *ctl, size_t n_arguments, char **arguments) {
+        static const EachVerb verb = { .is_paged = true, .ask = ask_statistics, .print = show_statistics };
+
+        return each_run(ctl, &verb, NULL);
 }
