@@ -12,7 +12,7 @@
 Session *session_find(const Node *node, LinkId link) {
         Session *session;
 
-        HASH_FIND(hh, node->sessions, &link, sizeof(link), session);
+        HASH_FIND_NUMBER(node->sessions, link, session);
         return session;
 }
 
@@ -40,7 +40,7 @@ static int session_new(Node *node, LinkId link, SessionUse use, const Address *r
                 free(session);
                 return -ENOMEM;
         }
-        HASH_ADD(hh, node->sessions, link, sizeof(LinkId), session);
+        HASH_ADD_NUMBER(node->sessions, link, session);
         if (!table_added(session)) {
                 timer_done(&node->timers, &session->liveness.timer);
                 timer_done(&node->timers, &session->timer);

@@ -48,7 +48,7 @@ int connection_new(Connection **ret, Links *links, LinkId id, int fd, Connection
                         return r;
         }
 
-        HASH_ADD(hh, links->connections, id, sizeof(connection->id), connection);
+        HASH_ADD_NUMBER(links->connections, id, connection);
         if (!table_added(connection))
                 return -ENOMEM;
 

@@ -147,7 +147,7 @@ int links_apply(Links *links, const Effect *effect) {
         if (effect->type == EFFECT_DIAL)
                 return links_dial(links, effect->link, &effect->address);
 
-        HASH_FIND(hh, links->connections, &effect->link, sizeof(effect->link), connection);
+        HASH_FIND_NUMBER(links->connections, effect->link, connection);
         if (!connection)
                 return 0;
 
@@ -169,7 +169,7 @@ int links_apply(Links *links, const Effect *effect) {
 bool links_has(const Links *links, LinkId link) {
         Connection *connection;
 
-        HASH_FIND(hh, links->connections, &link, sizeof(link), connection);
+        HASH_FIND_NUMBER(links->connections, link, connection);
         return connection && (connection->state == CONNECTION_DIALING || connection->state == CONNECTION_OPEN);
 }
 
