@@ -88,7 +88,9 @@ int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_st
         member->asked_usec = 0;
         if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
                 return 0;
-        if (member->missed_usec > 0 && member->heard_usec <= member->missed_usec &&
+        /* Another id at its only address is no matter of who reaches whom, and leaves nothing to ask next time. */
+        if (evidence != EVIDENCE_OTHER_ID &&
+            member->missed_usec > 0 && member->heard_usec <= member->missed_usec &&
             now_usec < usec_add(member->accused_usec, ACCUSED_AGAIN_USEC)) {
                 member->missed_usec = now_usec;
                 return 0;

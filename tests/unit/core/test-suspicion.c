@@ -500,6 +500,23 @@ static void test_whom_others_reach_is_not_accused_again_before_we_heard_from_it(
         assert_int_equal(counted(h, COUNTER_REPORTS_SENT), 2);
 }
 
+/* It has lost its state, perhaps, and is another node now: nobody else can reach the one that it was. */
+static void test_another_id_where_it_was_accuses_it_again(void **state) {
+        Harness *h = *state;
+        Other other = harness_peer(2);
+        usec_t usec;
+        LinkId link;
+        uint8_t n;
+
+        accuse_one_that_refutes(h);
+        link = next_probe(h, &n, &usec);
+        assert_int_equal(n, 1);
+        send_hello_ok(h, link, &other);
+        harness_advance(h, 2500 * MSEC);
+        assert_int_equal(member_of(h, 1).state, MEMBER_SUSPECT);
+        assert_int_equal(counted(h, COUNTER_REPORTS_SENT), 2);
+}
+
 /* Every seed may have lost its list since, and then nobody else says that it has died. */
 static void test_whom_only_others_reached_is_accused_again_after_half_an_hour(void **state) {
         Harness *h = *state;
@@ -674,6 +691,7 @@ int main(void) {
                 TEST_DOUBT(test_who_has_left_is_not_accused),
                 TEST_DOUBT(test_who_is_heard_of_meanwhile_is_not_accused),
                 TEST_DOUBT(test_whom_others_reach_is_not_accused_again_before_we_heard_from_it),
+                TEST_DOUBT(test_another_id_where_it_was_accuses_it_again),
                 TEST_DOUBT(test_whom_only_others_reached_is_accused_again_after_half_an_hour),
                 TEST_DOUBT(test_who_does_not_answer_at_all_keeps_nobody_from_being_asked),
                 TEST_DOUBT(test_doubts_do_not_grow_while_we_sleep),
