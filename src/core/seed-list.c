@@ -142,7 +142,7 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
                                 detail);
                 return;
         case END_BY_US:
-                text = "we closed the session";
+                text = session->reason == CLOSE_NOT_ALLOWED ? "that is a peer, not a seed" : "we closed the session";
                 break;
         }
         (void) snprintf(slot->error, sizeof(slot->error), "%s", text);
@@ -152,6 +152,9 @@ int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec)
         bool was_registered = slot->state == SEED_REGISTERED;
 
         slot_explain(slot, slot->session, end);
+        /* Only somebody who corrects the list mends that; meanwhile each attempt takes the place of a link to that peer. */
+        if (end == END_BY_US && slot->session->reason == CLOSE_NOT_ALLOWED)
+                slot->backoff_usec = BACKOFF_MAX_USEC;
         slot->session = NULL;
 
         if (end == END_WRONG_ID) {

@@ -177,6 +177,8 @@ def strangers(p):
         p.network(6001)
         p.start(peer(6002), peer(6003))
         p.tells(peer(6001), 'SESSION_REFUSED')          # 6002 takes it for a seed
+        p.tells(peer(6002), 'SEED_UNREACHABLE')
+        assert 'Seed 127.0.0.1:6001 cannot be reached: that is a peer, not a seed. ' in p.journal(peer(6002)), p.journal(peer(6002))
         p.tells(peer(6003), 'NETWORK_MISMATCH')
         p.host.run('bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/6001; printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3 >/dev/null')
         p.tells(peer(6001), 'PROTOCOL_ERROR')

@@ -343,7 +343,14 @@ static void test_a_peer_is_no_seed(void **state) {
         assert_true(harness_answer(h, link, &peer, NULL));
         expect_close(h, link, CLOSE_NOT_ALLOWED);
         assert_int_equal(seed_info(h, 0).state, SEED_UNREACHABLE);
+        assert_string_equal(seed_info(h, 0).error, "that is a peer, not a seed");
         assert_int_equal(node_n_registered(harness_node(h)), 0);
+
+        /* Each attempt would take the place of a link to that peer, so there are few. */
+        harness_advance(h, 9 * SEC);
+        assert_int_equal(n_asked_for(h, 1), 0);
+        harness_advance(h, 25 * SEC);
+        assert_int_equal(n_asked_for(h, 1), 1);
 }
 
 /* Both names lead to seed 10.0.0.1. */
