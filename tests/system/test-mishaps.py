@@ -21,7 +21,7 @@ from product import CONF, Product, eventually, peer, seed
 from rig import Host
 
 EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 69, 77, 78
-EXIT_EXEC, EXIT_USER, EXIT_STATE_DIRECTORY = 203, 217, 238      # of the service manager, see systemd.exec(5)
+EXIT_EXEC, EXIT_USER, EXIT_NAMESPACE, EXIT_STATE_DIRECTORY = 203, 217, 226, 238      # of the service manager, see systemd.exec(5)
 
 STATE = '/var/lib/p2pnet'
 DEB = '/var/tmp/p2pnet.deb'
@@ -403,6 +403,20 @@ def program_missing(p):
                                                       r'install p2pnet again, and start again')
         finally:
                 p.host.run('mv', '/usr/lib/p2pnet/away', '/usr/lib/p2pnet/p2p-peerd')
+        p.is_back(6002)
+
+
+@check
+def broken_unit(p):
+        """a drop-in of the unit that systemd cannot carry out"""
+        p.dropin(peer(6002), '[Service]\nBindReadOnlyPaths=/nowhere\n')
+        p.does_not_run(peer(6002), EXIT_NAMESPACE,
+                       r'Not started: systemd could not set up what the unit file and its drop-ins ask for; the line of systemd '
+                       r'before this one says what; look at drop-ins by "systemctl cat p2p-peerd@6002", and start again by '
+                       r'"systemctl start p2p-peerd@6002"\.$')
+        assert '/nowhere' in p.visible(peer(6002)), p.visible(peer(6002))
+        p.host.run('rm', '-r', f'/etc/systemd/system/{peer(6002)}.d')
+        p.host.run('systemctl', 'daemon-reload')
         p.is_back(6002)
 
 
