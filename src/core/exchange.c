@@ -39,15 +39,10 @@ static bool exchange_tells_peers(const Node *node) {
         return node->members.n_live <= EXCHANGE_PEERS_MAX;
 }
 
-/* Who is gone, and who refuted that. Newcomers they find by themselves. */
-static bool is_for_peers(const Member *member) {
-        return !member_state_is_live(member->record.state) || member->record.incarnation > 0;
-}
-
 void exchange_changed(Node *node, Member *member, usec_t now_usec) {
         Exchange *exchange = &node->seed->exchange;
 
-        if (node->seed->mesh.n_linked == 0 && !(is_for_peers(member) && exchange_tells_peers(node)))
+        if (node->seed->mesh.n_linked == 0)
                 return;                 /* whoever comes compares first */
         member->changed = exchange->changed = true;
         member->renewed = false;        /* the record says that, too */
@@ -59,6 +54,13 @@ void exchange_renewed(Node *node, Member *member) {
 
         if (node->seed->mesh.n_linked > 0 && !member->changed)
                 member->renewed = exchange->renewed = true;
+}
+
+void exchange_news(Node *node, Member *member, usec_t now_usec) {
+        if (!exchange_tells_peers(node))
+                return;
+        member->news = node->seed->exchange.changed = true;
+        exchange_arm(node, now_usec);
 }
 
 /* One that does not read gets nothing more; the digests will show what it missed. */
@@ -82,12 +84,10 @@ static bool exchange_tells(const Node *node, const Session *session) {
 }
 
 static bool exchange_is_for(const Member *member, const Session *session) {
-        if (session->meshed)
-                return true;
-        return is_for_peers(member) && !node_id_equal(&member->record.id, &session->id);
+        return session->meshed ? member->changed : member->news && !node_id_equal(&member->record.id, &session->id);
 }
 
-static int exchange_push_to(Node *node, Session *session, const Member *const changed[], size_t n, Message *message,
+static int exchange_push_to(Node *node, Session *session, Member *const changed[], size_t n, Message *message,
                             usec_t now_usec) {
         int r;
 
@@ -104,7 +104,7 @@ static int exchange_push_to(Node *node, Session *session, const Member *const ch
 }
 
 static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) {
-        const Member *changed[EXCHANGE_PUSH_MAX];
+        Member *changed[EXCHANGE_PUSH_MAX];
         Exchange *exchange = &node->seed->exchange;
         size_t n = 0;
         int r;
@@ -113,12 +113,11 @@ static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) 
         for (size_t i = 0; i < node->members.n && !exchange->changed; i++) {
                 Member *member = node->members.members[i];
 
-                if (!member->changed)
+                if (!member->changed && !member->news)
                         continue;
-                if (n < EXCHANGE_PUSH_MAX) {
-                        member->changed = false;
+                if (n < EXCHANGE_PUSH_MAX)
                         changed[n++] = member;
-                } else
+                else
                         exchange->changed = true;   /* the rest comes with the next push */
         }
 
@@ -129,6 +128,8 @@ static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) 
                 if (r < 0)
                         return r;
         }
+        for (size_t i = 0; i < n; i++)
+                changed[i]->changed = changed[i]->news = false;
         return 0;
 }
 

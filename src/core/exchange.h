@@ -4,13 +4,12 @@
 /*
  * What seeds tell each other (PROTOCOL.md, 7.2 and 7.3), and peers that are registered or compare their tables with ours:
  *
- *      every 200 ms, when there is something      the records that changed here; to peers, in a small network, of
- *                                                 those who are gone or have refuted that
+ *      every 200 ms, when there is something      the records that changed here; in a small network to peers, too
  *      every 10 s                                 the ids that renewed here, and a digest of the whole table
  *      on a digest that differs                   the records of the buckets that differ, and a request for theirs
  *
- * Only what was learned first hand is pushed: seeds form a full mesh, any two majorities of them have a seed in
- * common, and what got lost on the way the digests find. A whole table goes out in parts, each when the one before it
+ * To other seeds only what was learned first hand is pushed: seeds form a full mesh, and what got lost on the way the digests
+ * find. A whole table goes out in parts, each when the one before it
  * has left, so that no stranger makes us queue all of it.
  *
  * Every seed may add and renew. That somebody is dead or has left we take from a configured seed only
@@ -39,9 +38,10 @@ int exchange_init(Node *node);
 void exchange_done(Node *node);
 void exchange_start(Node *node, usec_t now_usec);
 
-/* A peer told us something that the others are to know; a lease was renewed here. */
+/* A peer told us something that the others are to know; a lease was renewed here; our peers are to know. */
 void exchange_changed(Node *node, Member *member, usec_t now_usec);
 void exchange_renewed(Node *node, Member *member);
+void exchange_news(Node *node, Member *member, usec_t now_usec);
 
 int exchange_on_push(Node *node, usec_t now_usec);
 int exchange_on_renewals(Node *node, usec_t now_usec);

@@ -40,6 +40,7 @@ typedef struct Member {
         usec_t duration_usec;   /* and how long it took */
         usec_t missed_usec;     /* when it last failed to answer, once it was accused of it; 0: never */
         usec_t accused_usec;    /* when it was accused of it; 0: never */
+        uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us to it */
 
         /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to a suspect; a seed's: end of
          * lease, end of tombstone. */
@@ -50,6 +51,7 @@ typedef struct Member {
         usec_t renewed_usec;    /* last renewal anywhere, as a point in our time */
         Held disputed;          /* a death that another seed speaks of, older than the last renewal here; alive: none */
         bool changed, renewed;  /* here, since the other seeds were last told */
+        bool news;              /* changed, here or elsewhere, since our peers were last told */
 } Member;
 
 typedef struct MemberTable {

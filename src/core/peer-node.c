@@ -118,6 +118,7 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
                 return 0;               /* no room for it */
         member->heard_usec = now_usec;
         member->asked_usec = 0;
+        member->introduced = 0;
         if (session_outgoing(session))
                 member->reached = session->remote;
         /* It was our own suspicion, or one that we only heard of: it answers. Dead it stays until it refutes, which

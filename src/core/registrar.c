@@ -23,6 +23,8 @@
 #define SYNCS_MAX 5U
 #define FRESH_TOTAL_MAX 256U            /* in a larger network whole tables would be sent to all who join at once */
 #define FRESH_SYNCS 2U
+#define NEWCOMER_USEC (500 * USEC_PER_MSEC)
+#define INTRODUCED_RENEWALS 2U          /* one of each seed, in a network with three */
 #define REPORTS_MAX 16U                 /* open ones that a seed takes of one reporter */
 
 static bool slot_is_active(const SeedSlot *slot) {
@@ -293,6 +295,45 @@ static int registrar_merge(Node *node, const Record *records, size_t n, usec_t n
         return node_on_held(node, &own, now_usec);
 }
 
+/* A newcomer dials whom it wants. If those who hear of it did so in the same moment, they would meet half-way, and one of both
+ * links replace the other. */
+static void registrar_wait_for(Node *node, const Member *member, usec_t now_usec) {
+        View *view = &node->peer->view;
+        const Record *record = &member->record;
+
+        if (record->n_addresses == 0 || view->n_passive >= view->n_passive_max || session_of(node, &record->id))
+                return;
+        view_add(view, &record->id, record->addresses);
+        view_rest(view, record->addresses, usec_add(now_usec, random_jitter(&node->random, NEWCOMER_USEC)), false);
+}
+
+/* Who appears after our start may be of another part of the network, which has links of its own. */
+static int registrar_on_sync_records(Node *node, const SyncRecordsMessage *message, usec_t now_usec) {
+        bool was_live[MESSAGE_RECORDS_MAX];
+        int r;
+
+        node->counters[COUNTER_SYNC_RECORDS_IN] += message->n_records;
+        for (size_t i = 0; i < message->n_records; i++) {
+                const Member *member = member_table_find(&node->members, &message->records[i].id);
+
+                was_live[i] = member && member_state_is_live(member->record.state);
+        }
+        r = registrar_merge(node, message->records, message->n_records, now_usec);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < message->n_records; i++) {
+                Member *member = member_table_find(&node->members, &message->records[i].id);
+
+                if (!member || was_live[i] || member->record.state != MEMBER_ALIVE)
+                        continue;
+                if (node->peer->settled)
+                        member->introduced = INTRODUCED_RENEWALS;
+                registrar_wait_for(node, member, now_usec);
+        }
+        return links_fill(node, now_usec);
+}
+
 static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, const ListOkMessage *ok, usec_t now_usec) {
         int r;
 
@@ -325,10 +366,13 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
                 const Record *record = ok->records + i;
                 const Member *member = member_table_find(&node->members, &record->id);
 
-                if ((!member || member->record.state != MEMBER_ALIVE) && record->n_addresses > 0 &&
+                if ((!member || member->record.state != MEMBER_ALIVE || member->introduced > 0) && record->n_addresses > 0 &&
                     !node_id_equal(&record->id, &node->identity.id))
                         merge = record;
         }
+        for (size_t i = 0; i < node->members.n; i++)
+                if (node->members.members[i]->introduced > 0)
+                        node->members.members[i]->introduced--;
         r = registrar_merge(node, ok->records, ok->n_records, now_usec);
         if (r < 0)
                 return r;
@@ -348,7 +392,6 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
 
 int registrar_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
         SeedSlot *slot = session->seed;
-        int r;
 
         if (!slot)
                 return 0;               /* replaced by a newer session, and about to be closed */
@@ -365,11 +408,7 @@ int registrar_on_message(Node *node, Session *session, const Message *message, u
                 return registrar_on_renew_ok(node, slot, session, &message->renew_ok, now_usec);
 
         case MESSAGE_SYNC_RECORDS:
-                node->counters[COUNTER_SYNC_RECORDS_IN] += message->sync_records.n_records;
-                r = registrar_merge(node, message->sync_records.records, message->sync_records.n_records, now_usec);
-                if (r < 0)
-                        return r;
-                return links_fill(node, now_usec);
+                return registrar_on_sync_records(node, &message->sync_records, now_usec);
 
         default:
                 return session_protocol_error(node, session, "A seed does not send such a message to a peer.", now_usec);

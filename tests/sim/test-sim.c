@@ -155,6 +155,7 @@ static void test_a_crash_is_noticed_within_one_round_trip_and_a_hang_within_the_
         _cleanup_(sim_freep) Sim *sim = network(2, N_SEEDS, 20);
 
         assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+        sim_run_for(sim, 10 * USEC_PER_SEC);    /* until it has all its links */
         assert_neighbours_notice(sim, 10, sim_crash, 1, 400 * USEC_PER_MSEC);
         sim_run_for(sim, 30 * USEC_PER_SEC);
         /* At the tick after a second of silence, and three strikes. */
@@ -173,6 +174,26 @@ static void test_a_hung_peer_dies_and_comes_back_when_it_wakes(void **state) {
         assert_int_equal(state_at(sim, 0, 10), MEMBER_ALIVE);
         assert_true(node_incarnation(sim_node(sim, 10)) > 0);
         assert_gossip_reaches_all(sim, 10);
+}
+
+/* Not only those that were linked to it. */
+static void test_in_a_small_network_everybody_knows_of_deaths_and_returns_at_once(void **state) {
+        for (uint64_t run = 1; run <= 10; run++) {
+                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, 20);
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                sim_run_for(sim, 40 * USEC_PER_SEC);
+                sim_crash(sim, 10);
+                assert_true(sim_run_until(sim, settled, 3 * USEC_PER_SEC));
+                sim_restart(sim, 10, true);
+                assert_true(sim_run_until(sim, settled, 3 * USEC_PER_SEC));
+                sim_stop(sim, 11);
+                assert_true(sim_run_until(sim, settled, 3 * USEC_PER_SEC));
+                sim_freeze(sim, 12);
+                assert_true(sim_run_until(sim, settled, 8 * USEC_PER_SEC));
+                sim_thaw(sim, 12);
+                assert_true(sim_run_until(sim, settled, 8 * USEC_PER_SEC));
+        }
 }
 
 static void test_a_power_cut_is_noticed(void **state) {
@@ -575,6 +596,7 @@ int main(void) {
                 cmocka_unit_test(test_a_crashed_peer_is_dead_everywhere),
                 cmocka_unit_test(test_a_crash_is_noticed_within_one_round_trip_and_a_hang_within_the_strikes),
                 cmocka_unit_test(test_a_hung_peer_dies_and_comes_back_when_it_wakes),
+                cmocka_unit_test(test_in_a_small_network_everybody_knows_of_deaths_and_returns_at_once),
                 cmocka_unit_test(test_a_power_cut_is_noticed),
                 cmocka_unit_test(test_nobody_accuses_a_peer_that_stops_in_order),
                 cmocka_unit_test(test_who_stops_while_it_is_being_asked_has_left),

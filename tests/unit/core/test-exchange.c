@@ -60,7 +60,7 @@ static void test_peers_are_told_who_is_gone(void **state) {
         expect_nothing(h, leaver);                      /* it is no longer registered */
 }
 
-static void test_peers_are_told_who_refuted_but_not_who_came(void **state) {
+static void test_peers_are_told_who_came_and_who_refuted(void **state) {
         Harness *h = *state;
         LinkId first = register_peer(h, 1, 4), second;
         Other other = harness_peer(2);
@@ -68,8 +68,10 @@ static void test_peers_are_told_who_refuted_but_not_who_came(void **state) {
 
         harness_drop_sent(h);
         second = register_peer(h, 2, 4);
-        harness_advance(h, SEC);
-        expect_nothing(h, first);
+        harness_advance(h, EXCHANGE_PUSH_USEC);
+        pushed = expect(h, first, MESSAGE_SYNC_RECORDS);
+        assert_int_equal(pushed->sync_records.n_records, 1);
+        assert_int_equal(pushed->sync_records.records[0].id.bytes[0], 2);
 
         harness_drop_sent(h);
         send_refute(h, second, &other, HARNESS_EPOCH, 1);
@@ -113,6 +115,7 @@ static void test_renewals_are_pushed_every_10_seconds(void **state) {
         unsigned n = 0;
 
         peer = register_peer(h, 1, 4);
+        harness_advance(h, SEC);
         link = link_seed(h, 200);
         send_renew(h, peer, HARNESS_EPOCH, 0, 4);
         send_renew(h, peer, HARNESS_EPOCH, 0, 4);
@@ -694,7 +697,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_mesh, teardown)
                 TEST(test_changes_are_pushed_within_200_ms),
                 TEST(test_peers_are_told_who_is_gone),
-                TEST(test_peers_are_told_who_refuted_but_not_who_came),
+                TEST(test_peers_are_told_who_came_and_who_refuted),
                 TEST(test_peers_of_a_large_network_hear_of_it_later),
                 TEST(test_what_another_seed_told_is_not_pushed_on),
                 TEST(test_renewals_are_pushed_every_10_seconds),

@@ -244,6 +244,63 @@ static void test_somebody_unknown_is_dialled_to_merge_one_per_renewal(void **sta
         expect_no_dial(h);
 }
 
+static void introduce(Harness *h, LinkId link, uint8_t n) {
+        Message message = { .type = MESSAGE_SYNC_RECORDS };
+
+        message.sync_records.n_records = 1;
+        message.sync_records.records[0] = record_of(n, MEMBER_ALIVE);
+        harness_send(h, link, &message);
+}
+
+/* One without a link is probed from time to time, which is no merge. */
+static void expect_no_merge(Harness *h) {
+        LinkId link;
+
+        while ((link = harness_dialled(h, NULL)) != 0) {
+                harness_change(h, link, LINK_CONNECTED);
+                assert_int_equal(expect(h, link, MESSAGE_HELLO)->hello.purpose, PURPOSE_PROBE);
+        }
+}
+
+/* The other half of a network, that a seed tells of before it is in a sample. */
+static void test_whom_a_seed_introduces_is_dialled_to_merge_within_two_renewals(void **state) {
+        Harness *h = *state;
+        LinkId link = set_seed(h);
+        Record records[3] = { record_of(1, MEMBER_ALIVE), record_of(2, MEMBER_ALIVE), record_of(3, MEMBER_ALIVE) };
+        Other other = harness_peer(1);
+
+        introduce(h, link, 4);                          /* right after our start everybody is new */
+        harness_advance(h, 10 * SEC);
+        for (uint8_t n = 1; n <= 3; n++)
+                introduce(h, link, n);
+        send_close(h, harness_open(h, &other), CLOSE_DONE);     /* 1 calls us meanwhile */
+        expect_no_dial(h);
+
+        renew_with(h, link, records, 2);
+        expect_dial(h, 2);
+        expect_no_merge(h);
+        renew_with(h, link, records, 1);
+        expect_no_merge(h);
+        records[1] = record_of(4, MEMBER_ALIVE);
+        renew_with(h, link, records, 3);                /* too late for 3 */
+        expect_no_merge(h);
+}
+
+/* It dials whom it wants; those who hear of it wait a moment, or they would meet half-way. */
+static void test_a_newcomer_is_not_dialled_at_once(void **state) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = peer_new(&settings);
+        LinkId link = set_seed(h);
+        (void) state;
+
+        introduce(h, link, 1);
+        expect_no_dial(h);
+        harness_advance(h, 250 * MSEC - 1);
+        expect_no_dial(h);
+        harness_advance(h, 500 * MSEC + 1);
+        expect_dial(h, 1);
+}
+
 static void test_somebody_held_as_gone_is_dialled_to_merge(void **state) {
         const MemberState states[] = { MEMBER_SUSPECT, MEMBER_LEFT, MEMBER_DEAD };
         (void) state;
@@ -488,6 +545,8 @@ int main(void) {
                 TEST(test_a_renewal_says_what_is_new_of_us),
                 TEST(test_who_is_not_known_any_more_registers_again),
                 TEST_QUIET(test_somebody_unknown_is_dialled_to_merge_one_per_renewal),
+                TEST_QUIET(test_whom_a_seed_introduces_is_dialled_to_merge_within_two_renewals),
+                cmocka_unit_test(test_a_newcomer_is_not_dialled_at_once),
                 cmocka_unit_test(test_somebody_held_as_gone_is_dialled_to_merge),
                 TEST_QUIET(test_who_is_linked_or_has_no_address_needs_no_merging),
                 TEST(test_a_death_is_told_to_a_linked_member_before_anybody),

@@ -210,6 +210,7 @@ static void test_renewing_keeps_and_tells(void **state) {
 
         link = register_peer(h, 21, 4);
         harness_advance(h, 60 * USEC_PER_SEC);
+        harness_drop_sent(h);
         send_renew(h, link, HARNESS_EPOCH, 0, 2);
         answer = expect(h, link, MESSAGE_RENEW_OK);
         assert_int_equal(answer->renew_ok.total, 21);

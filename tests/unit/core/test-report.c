@@ -282,7 +282,7 @@ static void test_a_pong_that_does_not_come_is_a_death(void **state) {
 
         /* Whoever declares it dead says so to it, if it can. */
         expect(h, links[1], MESSAGE_PING);
-        assert_int_equal(expect(h, links[1], MESSAGE_ACCUSED)->accused.held.state, MEMBER_DEAD);
+        assert_int_equal(harness_find(h, links[1], MESSAGE_ACCUSED)->accused.held.state, MEMBER_DEAD);
 }
 
 static void test_the_dead_one_refutes_on_its_session(void **state) {
