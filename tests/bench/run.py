@@ -147,6 +147,8 @@ def measure(directory, arguments, program, system, n_nodes):
                         if process.poll() is None:      # it ends what it has started
                                 process.send_signal(signal.SIGTERM)
                                 process.wait()
+        if process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+                raise KeyboardInterrupt
         figures = [{"program": program, **json.loads(line)} for line in output.splitlines()]
         if process.returncode != 0:
                 say(f"  {errors.strip() or 'ended'} ({process.returncode})")
@@ -244,7 +246,8 @@ def table(figures):
 
 def main():
         arguments = parse_arguments()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in signal.SIGINT, signal.SIGTERM:
+                signal.signal(number, signal.default_int_handler)
         if arguments.table:
                 figures = [json.loads(line) for name in arguments.table for line in open(name, encoding="utf-8")]
         else:
