@@ -236,6 +236,8 @@ def table(figures):
                                 is_goal = row.goal is not None and n_nodes == row.goal_nodes
                                 goal = f"{'>=' if row.is_least else '<='} {text_of(row.goal)}" if is_goal else ""
                                 judged = verdict(row, value) if is_goal and value is not None else ""
+                                if judged and ours == "p2pnet" and found["p2pnet-wire"] and row.goal:
+                                        judged += f"; wire {verdict(row, found['p2pnet-wire'])}"
                                 lines.append("| " + " | ".join(
                                         [row.text, row.unit, str(n_nodes), *cells, goal, judged,
                                          *(ratio(value, found[other]) if other in row.systems else "" for other in OTHERS)]) + " |")
