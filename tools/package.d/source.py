@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +37,25 @@ def copy_source(target):
                 shutil.copy2(TOP / name, target / name, follow_symlinks=False)
 
 
-def build(command, directory, environment=None):
+def end_in_order():
+        """Who ends us ends the build as well, and nothing of it is left."""
+        for number in signal.SIGTERM, signal.SIGHUP:
+                signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
+def build(command, directory):
         """Runs @command there; its log lies beside the directory."""
         log = directory.parent / 'log'
         with open(log, 'w') as output:
-                result = subprocess.run(list(map(str, command)), cwd=directory, stdin=subprocess.DEVNULL, stdout=output,
-                                        stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
-        if result.returncode != 0:
+                process = subprocess.Popen(list(map(str, command)), cwd=directory, stdin=subprocess.DEVNULL, stdout=output,
+                                           stderr=subprocess.STDOUT, start_new_session=True)
+                try:
+                        status = process.wait()
+                except BaseException:
+                        os.killpg(process.pid, signal.SIGKILL)
+                        process.wait()
+                        raise
+        if status != 0:
                 lines = log.read_text(errors='replace').splitlines()
                 raise Failed('\n'.join([*lines[-LOG_SHOWN:], f'{command[0]} failed; the end of its log is above.']))
 
