@@ -522,7 +522,8 @@ def session(rig, source, words):
                 for host in hosts:
                         host.stop()
         finally:
-                builder.kill()
+                builder.terminate()             # it takes its directory along
+                builder.wait()
 
 
 if __name__ == '__main__':
