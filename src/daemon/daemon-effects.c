@@ -163,7 +163,7 @@ static void daemon_add_troubles(const Daemon *daemon, char status[static STATUS_
         daemon_add_seed_trouble(daemon, status);
         if (daemon->reload_refused)
                 status_add(status, "; reload refused: %s", daemon->reload_refused);
-        if (daemon->seeds_refused)
+        if (daemon->seeds_refused && !(daemon->reload_refused && streq(daemon->reload_refused, daemon->seeds_refused)))
                 status_add(status, "; list of seeds refused: %s", daemon->seeds_refused);
         away = daemon_address_away(daemon, buffer);
         if (away)

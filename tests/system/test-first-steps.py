@@ -282,6 +282,8 @@ def mistakes(network):
         for sentence in ("unknown command 'pers'. Did you mean 'peers'?", 'in use by another program', 'reload refused',
                          'publishing needs root or membership of group p2pnet-ctl', 'this version does not encrypt'):
                 assert sentence in answers, f'"{sentence}" is not in:\n{answers}'
+        status = re.search(r'^StatusText=.*', answers, re.M)[0]
+        assert status.count('a comma before it is one too many') == 1, status
 
 
 CHECKS.append(mistakes)
