@@ -11,13 +11,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'integration'))
 
-from minibus import BusError, Client            # noqa: E402
+from minibus import SIGNAL, BusError, Client    # noqa: E402
 from product import CONF, NODE, SHIPPED, peer, seed     # noqa: E402
 from rig import run, wait_until                 # noqa: E402
 
 SEED_PORT = 5000
 PEER_PORTS = 6001, 6002
 SETTLED_SECONDS = 120           # for facts that take some seconds, or a renewal (30 s), on a machine that is busy
+LONG_SECONDS = 3
 REPEATED_MAX = 3                # how often a unit may say the same at warning or above, in one check
 
 # What is no fault of ours, wherever it comes from.
@@ -53,15 +54,18 @@ class Node:
 class Network:
         """The hosts of the rig, and what runs on them."""
 
-        def __init__(self, hosts, source, family):
+        def __init__(self, hosts, family, settings='', broker=()):
+                """@broker: hosts whose bus is dbus-broker."""
                 self.hosts = hosts
-                self.source = source
                 self.family = family
+                self.settings = settings
+                self.broker = broker
                 self.title = f'IPv{family}: '
                 self.seeds = [Node(host, SEED_PORT) for host in hosts]
                 self.peers = [Node(host, port) for host in hosts for port in PEER_PORTS]
                 self.buses = {}
                 self.began = None
+                self.apart = set()              # pairs of hosts that do not see each other
 
         @property
         def nodes(self):
@@ -78,8 +82,12 @@ class Network:
                         host.run('sh', '-c', f'systemctl stop "p2p-*@*"; rm -rf /var/lib/p2pnet/* {CONF}/*; cp -r {SHIPPED}/. {CONF}')
                         host.write(f'{CONF}/p2pnet.conf.d/network.conf',
                                    f'network = "rig-{self.family}";\nlisten = {{ address = "{self.listens(host)}"; }};\n'
-                                   'security = { mode = "none"; accept-plaintext = true; };\n')
+                                   'security = { mode = "none"; accept-plaintext = true; };\n' + self.settings)
                         host.run('systemctl', 'enable', '--quiet', seed(SEED_PORT), *map(peer, PEER_PORTS))
+                for host in self.broker:
+                        host.run('systemctl', 'stop', 'dbus.socket', 'dbus.service')
+                        host.run('systemctl', 'enable', '--quiet', 'dbus-broker.service')
+                        host.run('systemctl', 'start', 'dbus.socket')
                 self.list_seeds()
 
         def list_seeds(self):
@@ -91,7 +99,7 @@ class Network:
 
         def clean(self):
                 """Before each check: no fault is left of the one before, and all is well."""
-                self.hosts[0].rig.unfilter()
+                self.unfilter()
                 for host in self.hosts:
                         host.heal()
                 if self.began is None:
@@ -110,6 +118,16 @@ class Network:
                         lines = [f'{entry["UNIT"]}: {entry["MESSAGE"]}' for entry in self.entries(host) if 'p2p-' in entry['UNIT']]
                         text += f'\n{host.name}:\n' + '\n'.join(lines[-60:])
                 return text
+
+        # Faults between hosts -----------------------------------------------------------------------------------------
+
+        def split(self, a, b):
+                a.rig.split(a, b)
+                self.apart = {(a, b), (b, a)}
+
+        def unfilter(self):
+                self.hosts[0].rig.unfilter()
+                self.apart = set()
 
         # Looking ----------------------------------------------------------------------------------------------------
 
@@ -140,10 +158,10 @@ class Network:
                 rows = self.call(node, 'ListPeers', 'ta{sv}', 1, {})
                 return {row[2]: (row[4], row[5], row[3]) for row in sorted(rows, key=lambda row: row[4] == 'alive')}
 
-        def complaints(self, hosts=None, gone=()):
+        def complaints(self, hosts=None, gone=(), at=None):
                 """What is not as it should be, in sentences, where these hosts reach each other and nobody else.
 
-                @gone: nodes that do not run; as a dictionary, with the state that they must have."""
+                @gone: nodes that do not run; as a dictionary, with the state that they must have. @at: only at these nodes."""
                 hosts = hosts or self.hosts
                 here = [node for node in self.nodes if node.host in hosts and node not in gone]
                 peers = [node for node in here if not node.is_seed]
@@ -151,7 +169,7 @@ class Network:
                 found = []
                 links = {}
 
-                for node in here:
+                for node in at or here:
                         try:
                                 rows = self.rows(node)
                                 told = {row[1]: row[2] for row in self.call(node, 'ListSeeds')}
@@ -162,7 +180,7 @@ class Network:
                         links[node.name] = {name: direction for name, (_, direction, _) in rows.items() if direction != '-'}
                         found += self.wrong_seeds(node, told, seeds)
 
-                return found + list(self.wrong_links({node.name for node in peers}, links))
+                return found if at else found + list(self.wrong_links({node.name for node in peers}, links))
 
         def wrong_members(self, node, rows, peers, gone):
                 for other in self.peers:
@@ -187,7 +205,7 @@ class Network:
                 states = {other: told.get(self.address(other), 'unknown') for other in seeds}
                 if node.is_seed:
                         for other, state in states.items():
-                                if other is not node and state != 'linked':
+                                if other is not node and state != 'linked' and (node.host, other.host) not in self.apart:
                                         yield f'{node} has seed {other} as {state}'
                 else:
                         wanted = min(len(seeds), len(self.seeds) // 2 + 1)
@@ -213,17 +231,35 @@ class Network:
                 if reached != names:
                         yield f'no links lead from {min(names)} to {", ".join(sorted(names - reached))}'
 
-        def whole(self, hosts=None, gone=(), seconds=SETTLED_SECONDS):
+        def whole(self, hosts=None, gone=(), at=None):
                 """Waits until nothing is wrong. Return: how long that took, in seconds."""
+                began = time.monotonic()
+                before, now = [], []
+
+                def well():
+                        before[:] = now or before
+                        now[:] = self.complaints(hosts, gone, at)
+                        return not now
+
+                if not wait_until(well, SETTLED_SECONDS, 0.1):
+                        raise AssertionError(f'not within {SETTLED_SECONDS} s, where {hosts or "all"} are to be one:\n' + '\n'.join(now))
+                took = time.monotonic() - began
+                if took > LONG_SECONDS:
+                        print(f'# after {took:.1f} s no more: {"; ".join(before)}', flush=True)
+                return took
+
+        def linked(self):
+                """Waits until the links of all peers make one network, whatever else they know. Return: seconds."""
                 began = time.monotonic()
                 found = []
 
                 def well():
-                        found[:] = self.complaints(hosts, gone)
+                        links = {node.name: {name: row[1] for name, row in self.rows(node).items() if row[1] != '-'} for node in self.peers}
+                        found[:] = self.wrong_links({node.name for node in self.peers}, links)
                         return not found
 
-                if not wait_until(well, seconds, 0.1):
-                        raise AssertionError(f'not within {seconds} s, where {hosts or "all"} are to be one:\n' + '\n'.join(found))
+                if not wait_until(well, SETTLED_SECONDS, 0.1):
+                        raise AssertionError(f'not within {SETTLED_SECONDS} s:\n' + '\n'.join(found))
                 return time.monotonic() - began
 
         def held(self, other, states, at):
@@ -242,32 +278,36 @@ class Network:
 
         # Gossip -----------------------------------------------------------------------------------------------------
 
-        def gossip(self, peers=None, payload=b'hello there'):
+        def gossip(self, peers=None, payload=b'hello there', publishers=None):
                 """Each of these peers publishes a message, and each gets each, exactly once. Return: seconds until all had all."""
                 peers = peers or self.peers
+                publishers = publishers or peers
                 with contextlib.ExitStack() as stack:
                         clients = {node: stack.enter_context(self.connect(node.host)) for node in peers}
                         names = {node: f'org.p2pnet.Peer1.p{node.port}' for node in peers}
                         for node, client in clients.items():
                                 client.call(names[node], NODE, 'org.p2pnet.Node1.Manager', 'Subscribe', 'asa{sv}', ['/rig/*'], {})
                         began = time.monotonic()
-                        published = {client.call(names[node], NODE, 'org.p2pnet.Node1.Manager', 'Publish', 'saya{sv}',
-                                                 f'/rig/{node}', payload, {})[0]: f'/rig/{node}'
-                                     for node, client in clients.items()}
+                        published = {clients[node].call(names[node], NODE, 'org.p2pnet.Node1.Manager', 'Publish', 'saya{sv}',
+                                                        f'/rig/{node}', payload, {})[0]: f'/rig/{node}'
+                                     for node in publishers}
                         for node, client in clients.items():
-                                left = dict(published)
-                                while left:
-                                        try:
-                                                identifier, topic, _, _, data, _ = client.signal('Message').body
-                                        except TimeoutError:
-                                                raise AssertionError(f'{node} does not get {sorted(left.values())}') from None
-                                        assert left.pop(identifier, None) == topic, f'{node} gets {topic} twice, or as another'
-                                        assert data == payload
+                                self.receive(node, client, published, payload)
                         took = time.monotonic() - began
                         for node, client in clients.items():
-                                again = [message.body for message in client.drain(0.02) if message.type == 4]
-                                assert not again, f'{node} gets more: {again}'
+                                more = [message.body[1] for message in client.drain(0.02) if message.type == SIGNAL]
+                                assert not more, f'{node} gets more: {more}'
                 return took
+
+        def receive(self, node, client, published, payload):
+                left = dict(published)
+                while left:
+                        try:
+                                identifier, topic, _, _, data, _ = client.signal('Message').body
+                        except TimeoutError:
+                                raise AssertionError(f'{node} does not get {sorted(left.values())}') from None
+                        assert left.pop(identifier, None) == topic, f'{node} gets {topic} twice, or as another'
+                        assert data == payload
 
         # Journals ---------------------------------------------------------------------------------------------------
 
@@ -283,12 +323,17 @@ class Network:
                                'TIME': int(entry.get('_SOURCE_REALTIME_TIMESTAMP') or entry['__REALTIME_TIMESTAMP']) / 1e6,
                                'UNIT': entry.get('UNIT') or entry.get('_SYSTEMD_UNIT') or entry.get('SYSLOG_IDENTIFIER') or '?'}
 
+        def said(self, pattern):
+                """What the daemons said of that kind."""
+                return [f'{host.name}, {entry["UNIT"]}: {entry["MESSAGE"]}' for host in self.hosts for entry in self.entries(host)
+                        if entry['UNIT'].startswith('p2p-') and re.search(pattern, entry['MESSAGE'])]
+
         def journals(self, allowed=()):
                 """Nothing that an administrator could not act on: no error but those that @allowed explains, no mistake of ours,
                 nothing said again and again."""
                 for host in self.hosts:
                         host.run('journalctl', '--sync')
-                        said = collections.Counter()
+                        counted = collections.Counter()
                         for entry in self.entries(host):
                                 text = f'{host.name}, {entry["UNIT"]}: {entry["MESSAGE"]}'
                                 if any(re.search(pattern, text) for pattern in IGNORED):
@@ -297,6 +342,6 @@ class Network:
                                 if entry['PRIORITY'] <= 3:
                                         assert any(re.search(pattern, text) for pattern, _ in allowed), text
                                 if entry['PRIORITY'] <= 4:
-                                        said[text] += 1
-                        for text, n in said.items():
+                                        counted[text] += 1
+                        for text, n in counted.items():
                                 assert n <= REPEATED_MAX, f'{n} times: {text}'

@@ -38,8 +38,8 @@ CHECKS = []
 class Life(Network):
         """The network, and what is done to its hosts."""
 
-        def __init__(self, hosts, source, next_deb):
-                super().__init__(hosts, source, 4)
+        def __init__(self, hosts, next_deb):
+                super().__init__(hosts, 4)
                 self.title = ''
                 self.next_deb = next_deb        # waits for it
 
@@ -60,12 +60,11 @@ class Life(Network):
         def pids(self, *hosts):
                 return [node.pid() for node in self.nodes if node.host in hosts]
 
-        def said(self, node, pattern):
+        def lines(self, node, pattern):
                 return [entry for entry in self.entries(node.host) if entry['UNIT'] == node.unit and re.search(pattern, entry['MESSAGE'])]
 
         def nobody_minded(self, *hosts):
-                """On these hosts no node took another one for dead. That one which restarts has left is said by those that have no link
-                to it afterwards: they hear of its return at their next renewal."""
+                """On these hosts no node took another one for dead."""
                 for host in hosts:
                         for entry in self.entries(host):
                                 assert not re.search(r'suspected|does not answer|is dead|^(?!The link to).* is gone: ', entry['MESSAGE']), \
@@ -171,7 +170,7 @@ class Traffic:
                 """When the listener's peer, or the publisher, was not there: from its farewell until messages come again."""
                 offset = time.time() - time.monotonic()
                 for node in {listener.node, self.publisher}:
-                        for entry in self.network.said(node, '^Leaving the network'):
+                        for entry in self.network.lines(node, '^Leaving the network'):
                                 left = entry['TIME'] - offset
                                 back = min((when for when, _ in listener.got if when > left + MARGIN_SECONDS), default=time.monotonic())
                                 yield left - MARGIN_SECONDS, back
@@ -230,7 +229,7 @@ def bus_goes(n, *verb):
         traffic.lost()
         assert n.pids(a) == pids, 'an instance ended with the bus'
         for node in n.of(a):
-                assert len(n.said(node, '^No D-Bus: ')) == 1 and len(n.said(node, r'^D-Bus is back\.$')) == 1, n.said(node, 'D-Bus')
+                assert len(n.lines(node, '^No D-Bus: ')) == 1 and len(n.lines(node, r'^D-Bus is back\.$')) == 1, n.lines(node, 'D-Bus')
         n.nobody_minded(a, b, c)
         return f'p2pctl works after {took:.1f} s; {traffic.figures()}'
 
@@ -245,10 +244,10 @@ def journal_restarted(n):
                         a.run('systemctl', *verb, 'systemd-journald.service')
                         eventually(lambda: a.run('systemctl', 'is-active', 'systemd-journald', check=False).stdout.strip() == 'active',
                                    'the journal is back')
-                        before = {node: len(n.said(node, '^The configuration was read again')) for node in n.of(a)}
+                        before = {node: len(n.lines(node, '^The configuration was read again')) for node in n.of(a)}
                         for node in n.of(a):
                                 node.systemctl('reload')
-                        eventually(lambda: all(len(n.said(node, '^The configuration was read again')) > before[node]
+                        eventually(lambda: all(len(n.lines(node, '^The configuration was read again')) > before[node]
                                                for node in n.of(a)), 'later lines arrive')
         traffic.lost()
         assert n.pids(a) == pids
@@ -271,7 +270,7 @@ def journal_hangs(n):
                 a.run('systemctl', 'kill', '-s', 'CONT', 'systemd-journald.service')
         traffic.lost()
         n.peers[0].systemctl('reload')
-        eventually(lambda: n.said(n.peers[0], r'^\d+ lines? before this one could not be written'), 'it says what is missing')
+        eventually(lambda: n.lines(n.peers[0], r'^\d+ lines? before this one could not be written'), 'it says what is missing')
         n.nobody_minded(*n.hosts)
         return traffic.figures()
 
@@ -339,14 +338,14 @@ def full_disk(n):
                         n.peers[0].systemctl('restart')
                         n.peers[1].systemctl('restart')
                         for node in nodes:
-                                eventually(lambda: n.said(node, '^State cannot be written to '), f'{node} says so', seconds=40)
+                                eventually(lambda: n.lines(node, '^State cannot be written to '), f'{node} says so', seconds=40)
                                 eventually(lambda: 'state cannot be written to ' in c.show(node.unit, 'StatusText'), 'STATUS says so',
                                            lambda: c.show(node.unit, 'StatusText'))
                         c.run('rm', '/var/lib/p2pnet/full')
                         n.peers[0].systemctl('restart')
                         for node in nodes:
-                                eventually(lambda: n.said(node, '^State can be written to '), f'{node} says so', seconds=40)
-                                assert len(n.said(node, '^State cannot be written to ')) == 1
+                                eventually(lambda: n.lines(node, '^State can be written to '), f'{node} says so', seconds=40)
+                                assert len(n.lines(node, '^State cannot be written to ')) == 1
                 missed = traffic.lost(away=n.peers[:2])
                 c.run('systemctl', 'restart', 'p2p-*@*')
                 n.whole()
@@ -518,7 +517,7 @@ def session(rig, source, words):
                 kept = '/var/lib/p2pnet', CONF, '/etc/systemd/system/p2pnet.target.wants'       # over the reboot of h3
                 hosts = [Host(rig, 'h1', 1), Host(rig, 'h2', 2), Host(rig, 'h3', 3, keep=kept)]
                 rig.start_all(hosts)
-                tap.run_checks([(Life(hosts, source, wait), CHECKS)], words)
+                tap.run_checks([(Life(hosts, wait), CHECKS)], words)
                 for host in hosts:
                         host.stop()
         finally:
