@@ -35,6 +35,7 @@ except OSError:
 COUNT = '''
 import socket, sys
 receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)     # SO_RCVBUFFORCE: nothing is lost for want of room
 receiver.bind(("0.0.0.0", 9))
 receiver.settimeout(10)
 print("ready", flush=True)
@@ -44,10 +45,11 @@ while receiver.recv(16) == b"one":
 print(n)
 '''
 SEND = '''
-import socket, sys
+import socket, sys, time
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for text in [b"one"] * 1000 + [b"end"] * 50:
         sender.sendto(text, (sys.argv[1], 9))
+        time.sleep(0.0005)                              # nor on the way
 '''
 WATCH = '''
 import socket, sys
