@@ -104,8 +104,6 @@ class Network:
                         host.heal()
                 if self.began is None:
                         self.set_up()
-                        self.began = time.time()
-                        return
                 for node in self.nodes:
                         node.systemctl('start')
                 self.whole()
