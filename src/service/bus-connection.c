@@ -105,8 +105,8 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
-/* The fixed name is asked for last, and the bus answers in order. */
-static int on_fixed_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+/* The name of the instance is asked for last, and the bus answers in order. */
+static int on_last_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         BusConnection *connection = userdata;
         int r;
 
@@ -134,11 +134,13 @@ static int bus_connection_set_up(BusConnection *connection, sd_bus *bus) {
         if (r < 0)
                 return r;
 
-        r = sd_bus_request_name_async(bus, NULL, INSTANCE_NAME(connection->fixed_name, connection->port), 0, on_name,
-                                      connection);
+        /* In this order: by the policy of the bus only who has the fixed name, or waits for it, may be called, by any name. Who
+         * watches for this instance calls as soon as its name is there. */
+        r = sd_bus_request_name_async(bus, NULL, connection->fixed_name, SD_BUS_NAME_QUEUE, on_name, connection);
         if (r < 0)
                 return r;
-        r = sd_bus_request_name_async(bus, NULL, connection->fixed_name, SD_BUS_NAME_QUEUE, on_fixed_name, connection);
+        r = sd_bus_request_name_async(bus, NULL, INSTANCE_NAME(connection->fixed_name, connection->port), 0, on_last_name,
+                                      connection);
         if (r < 0)
                 return r;
         return sd_bus_attach_event(bus, connection->event, SD_EVENT_PRIORITY_NORMAL);

@@ -117,6 +117,10 @@ class Traffic:
                 return self
 
         def __exit__(self, kind, *_):
+                now = time.monotonic()
+                deaf = [] if kind else self.listeners
+                wait_until(lambda: all(listener.got[-1][0] > now for listener in deaf), 30)
+                self.deaf = [listener.node for listener in deaf if listener.got[-1][0] <= now]
                 self.over.set()
                 self.thread.join()
                 if kind is None:
@@ -149,6 +153,8 @@ class Traffic:
 
                 Return: what they missed while they were away, as {node: n}."""
                 missed = {}
+                assert not self.deaf, f'nothing comes any more at {self.deaf}, where p2pctl says: ' + \
+                        ''.join(listener.complaint for listener in self.listeners if listener.node in self.deaf)
                 for listener in self.listeners:
                         numbers = [number for _, number in listener.got]
                         assert numbers == sorted(set(numbers)), f'{listener.node} got messages twice or out of order: {numbers}'
