@@ -20,7 +20,7 @@ Why it is done this way:
 - IPv6 addresses are there at once (nodad), so that a daemon that starts at boot can have them.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import os
 import shutil
@@ -278,10 +278,10 @@ class Host:
                 if self.nspawn.poll() is not None:
                         console = (self.directory / 'console').read_text(errors='replace')
                         raise RigError(f'{self.name} does not boot:\n{console}')
-                children = Path(f'/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children').read_text().split()
-                for child in children:
-                        if Path(f'/proc/{child}/comm').read_text().strip() == 'systemd':
-                                return int(child)
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):        # a helper of nspawn that ended meanwhile
+                        for child in Path(f'/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children').read_text().split():
+                                if Path(f'/proc/{child}/comm').read_text().strip() == 'systemd':
+                                        return int(child)
                 return None
 
         def wait_booted(self):
