@@ -6,14 +6,17 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <systemd/sd-journal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/id.h"
@@ -22,17 +25,18 @@
 #define SENTENCE_SIZE 2048U
 #define FIELD_SIZE 512U         /* with the name; what a remote sent, a seed's name or a path is cut there */
 #define FIELDS_MAX 16U
+#define FLUSH_MSEC 1000U        /* a journal that hangs longer does not keep us */
 
 static struct {
         const char *program;
         char node_id[NODE_ID_TEXT_SIZE];
         int level;
         bool to_journal;
-        int room_fd;            /* connected to the journal, only to be asked whether it takes more */
+        int queue_fd;           /* connected to the journal, only to be asked about its queue */
         unsigned n_dropped;     /* lines that it did not take */
         unsigned n_errors;
         char first_error[SENTENCE_SIZE];
-} logging = { .program = "p2pnet", .level = LOG_INFO, .room_fd = -EBADF };
+} logging = { .program = "p2pnet", .level = LOG_INFO, .queue_fd = -EBADF };
 
 static const char *const level_names[] = {
         [LOG_EMERG] = "emerg", [LOG_ALERT] = "alert", [LOG_CRIT] = "crit", [LOG_ERR] = "err",
@@ -144,31 +148,53 @@ static void fields_add_fact(Fields *fields, const char *name, const char *value)
                 fields_add(fields, "%s=%s", name, value);
 }
 
-/*
- * sd_journal_sendv() waits for a journal that hangs, and with it would the daemon, until others take it for dead. A socket
- * of our own tells whether the queue of the journal's is full.
- */
-static bool journal_has_room(void) {
+/* Return: false when nobody can tell about the journal's queue. */
+static bool journal_queue_open(void) {
         static const union {
                 struct sockaddr any;
                 struct sockaddr_un un;
         } address = { .un = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET } };
-        struct pollfd room = { .events = POLLOUT };
+        int fd;
 
-        if (logging.room_fd < 0) {
-                int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (logging.queue_fd >= 0)
+                return true;
 
-                if (fd < 0)
-                        return true;
-                if (connect(fd, &address.any, sizeof(address.un)) < 0) {
-                        (void) close(fd);
-                        return true;            /* nobody can tell */
-                }
-                logging.room_fd = fd;
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return false;
+        if (connect(fd, &address.any, sizeof(address.un)) < 0) {
+                (void) close(fd);
+                return false;
         }
+        logging.queue_fd = fd;
+        return true;
+}
 
-        room.fd = logging.room_fd;
-        return poll(&room, 1, 0) != 0;
+/*
+ * sd_journal_sendv() waits for a journal that hangs, and with it would the daemon, until others take it for dead. A socket
+ * of our own tells whether the queue of the journal's is full.
+ */
+static bool journal_has_room(int timeout_msec) {
+        struct pollfd queue = { .events = POLLOUT };
+
+        if (!journal_queue_open())
+                return true;
+        queue.fd = logging.queue_fd;
+        return poll(&queue, 1, timeout_msec) != 0;
+}
+
+void log_flush(void) {
+        static const struct timespec msec = { .tv_nsec = 1000000 };
+        int n = 0;
+
+        if (!logging.to_journal || !journal_queue_open() || !journal_has_room(FLUSH_MSEC))
+                return;
+
+        /* The journal drops an empty datagram, and takes it after all that was sent before. */
+        if (send(logging.queue_fd, "", 0, MSG_NOSIGNAL) < 0)
+                return;
+        for (unsigned i = 0; i < FLUSH_MSEC && ioctl(logging.queue_fd, SIOCOUTQ, &n) >= 0 && n > 0; i++)
+                (void) nanosleep(&msec, NULL);
 }
 
 static bool send_to_journal(int level, const LogFacts *facts, const char *file, int line, const char *function,
@@ -206,7 +232,7 @@ static bool write_to_journal(int level, const LogFacts *facts, const char *file,
                              char *sentence) {
         char dropped[128];
 
-        if (!journal_has_room()) {
+        if (!journal_has_room(0)) {
                 logging.n_dropped++;
                 return true;
         }

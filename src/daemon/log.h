@@ -39,6 +39,13 @@ const char *log_target(void);
 int log_set_target(const char *target);
 const char *log_program(void);
 
+/*
+ * Waits, for at most a second, until the journal has read all that was logged. To be called before the process ends: the
+ * journal learns from /proc which unit a line belongs to, and without that "journalctl -u" and "systemctl status" do not
+ * show it. No more than that; nothing is lost without.
+ */
+void log_flush(void);
+
 /* "debug" for LOG_DEBUG, and back; -EINVAL. */
 const char *log_level_to_string(int level);
 int log_level_from_string(const char *text);

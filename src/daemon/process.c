@@ -141,16 +141,16 @@ void process_stopping(Process *process) {
 
 int process_end(int status) {
         const char *sentence = log_first_error();
-        unsigned n_more;
 
-        if (status == EXIT_SUCCESS || !sentence)
-                return status;
+        if (status != EXIT_SUCCESS && sentence) {
+                unsigned n_more = log_n_errors() - 1;
 
-        n_more = log_n_errors() - 1;
-        if (n_more > 0)
-                (void) sd_notifyf(false, "STATUS=%s (%u more in the journal)", sentence, n_more);
-        else
-                (void) sd_notifyf(false, "STATUS=%s", sentence);
+                if (n_more > 0)
+                        (void) sd_notifyf(false, "STATUS=%s (%u more in the journal)", sentence, n_more);
+                else
+                        (void) sd_notifyf(false, "STATUS=%s", sentence);
+        }
+        log_flush();
         return status;
 }
 

@@ -37,6 +37,7 @@ void process_stopping(Process *process);
  * @status:     its exit status
  *
  * When it failed, the first error that was logged becomes the STATUS= line, which "systemctl status" shows of a failed unit.
+ * Then it waits for the journal, see log_flush().
  *
  * Return: @status.
  */

@@ -15,6 +15,7 @@ import functools
 import re
 import shutil
 import sys
+import time
 
 import tap
 from product import CONF, Product, eventually, peer, seed
@@ -232,6 +233,21 @@ def low_port(p):
                            'PrivateUsers=no\n')
         p.start(peer(80))
         assert '127.0.0.1:80' in p.host.run('ss', '-ltn').stdout
+
+
+@check
+def slow_journal(p):
+        """a journal that is slow to read the last words of a daemon still knows whose they are"""
+        journald = p.host.show('systemd-journald', 'MainPID')
+        p.host.run('kill', '-STOP', journald)
+        try:
+                p.host.run('systemctl', 'start', '--no-block', peer(80))
+                eventually(lambda: p.status(peer(80)), 'its last words as the STATUS')
+                time.sleep(0.2)
+        finally:
+                p.host.run('kill', '-CONT', journald)
+        eventually(lambda: p.state(peer(80)) == 'failed', 'it has failed')
+        p.one_sentence(peer(80), r'^Cannot listen on port 80 ')
 
 
 @check
