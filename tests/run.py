@@ -273,8 +273,7 @@ class Run:
                 if not debs or not self.check('tools/build-rpm', [TOP / 'tools' / 'build-rpm', debs]):
                         say('  not run: not every package is there.')
                         return
-                for script in sorted((TOP / 'tests' / 'package').glob('test-*.py')):
-                        self.checks(script, debs)
+                self.checks('package', debs, 1)         # they keep the processors busy
 
         def stage_system(self):
                 """the installed packages on booted hosts"""
@@ -284,13 +283,22 @@ class Run:
                 debs = self.package()
                 if not debs:
                         return
-                for script in sorted((TOP / 'tests' / 'system').glob('test-*.py')):
-                        self.checks(script, debs)
+                self.checks('system', debs, os.cpu_count())     # they mostly wait, each with hosts of its own
 
-        def checks(self, script, debs):
-                """One script of checks on the packages. It ends in order when we are killed."""
-                began = time.monotonic()
-                result = self.command(['setpriv', '--pdeathsig', 'TERM', sys.executable, '-B', script, debs, TOP])
+        def checks(self, suite, debs, n_parallel):
+                """The scripts of checks on the packages, so many at a time."""
+                def run(script):
+                        began = time.monotonic()
+                        # It ends in order when we are killed.
+                        result = self.command(['setpriv', '--pdeathsig', 'TERM', sys.executable, '-B', script, debs, TOP])
+                        return result, time.monotonic() - began
+
+                scripts = sorted((TOP / 'tests' / suite).glob('test-*.py'))
+                with concurrent.futures.ThreadPoolExecutor(n_parallel) as pool:
+                        for script, (result, seconds) in zip(scripts, pool.map(run, scripts)):
+                                self.count_checks(script, result, seconds)
+
+        def count_checks(self, script, result, seconds):
                 passed, failed, skips = count_output(result.stdout)
                 self.tally.add(passed=passed, failed=failed)
                 for reason in skips:
@@ -302,7 +310,7 @@ class Run:
                 planned = re.search(r'^1\.\.(\d+)', result.stdout, re.M)
                 if result.returncode != 0 or not planned or int(planned[1]) != passed + failed + len(skips):
                         self.fail(f'{script.name} did not come to its end', result.stdout)
-                say(f'  {script.stem}: {passed} of {passed + failed} in {time.monotonic() - began:.0f} s')
+                say(f'  {script.stem}: {passed} of {passed + failed} in {seconds:.0f} s')
 
         def package(self):
                 """Our Debian packages, once per run. Return: the directory they are in, None without them."""

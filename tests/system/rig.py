@@ -21,6 +21,7 @@ Why it is done this way:
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -98,7 +99,14 @@ class Rig:
                         return tar
 
                 cache.mkdir(parents=True, exist_ok=True)
-                draft = cache / f'{tar.name}.{os.getpid()}'
+                with open(cache / f'{tar.name}.lock', 'w') as lock:
+                        fcntl.flock(lock, fcntl.LOCK_EX)        # another script may be making the same
+                        if not tar.exists():
+                                self.make_base(tar, packages)
+                return tar
+
+        def make_base(self, tar, packages):
+                draft = tar.with_name(tar.name + '.draft')
                 try:
                         run('mmdebstrap', '--quiet', '--format=tar', '--variant=minbase', f'--include={",".join(packages)}',
                             '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
@@ -111,7 +119,6 @@ class Rig:
                         draft.rename(tar)
                 finally:
                         draft.unlink(missing_ok=True)
-                return tar
 
         def make_image(self, debs=(), sysusers='', packages=PACKAGES):
                 """Debian, packages of ours, and further users, as a line for systemd-sysusers each."""
