@@ -246,7 +246,7 @@ class Network:
         self.write_seeds(ports[:n_seeds])
 
     def start_network(self, n_seeds, n_peers):
-        """Starts seeds and peers, and waits until each peer is online and knows all others."""
+        """Starts seeds and peers, and waits until each peer is registered as it wants to be, and knows all others."""
         self.name_ports(n_seeds, n_peers)
         for instance in self.seeds + self.peers:
             self.start(instance)
@@ -267,6 +267,11 @@ class Network:
         for peer in self.peers:
             self.wait_for(lambda p=peer: len(self.json("-i", p, "peers")["peers"]) == n_peers - 1,
                           f"{peer} knows all others")
+            self.wait_for(lambda p=peer: self.is_registered(p), f"{peer} is registered with enough seeds")
+
+    def is_registered(self, peer):
+        seeds = self.json("-i", peer, "status")["seeds"]
+        return seeds["registered"] >= seeds["wanted"]
 
     def joined(self, instance):
         """The ports of those of which its log says that they joined."""
