@@ -4,15 +4,11 @@
 
 import re
 import threading
-import time
 import unittest
 
 import minibus
-from network import NetworkTest, bus_name, port_of
+from network import NetworkTest, port_of, publish
 
-ROOT = "/org/p2pnet/Node1"
-MANAGER = "org.p2pnet.Node1.Manager"
-BUSY = "org.p2pnet.Node1.Error.Busy"
 COUNT, SIZE = 8, 512 * 1024
 
 
@@ -21,17 +17,9 @@ class Bursts(NetworkTest):
     CONFIG = 'profile = "lan";\nnetwork = "test";\ngossip = { count = 0; };\n'
 
     def publish(self, peer):
-        """As the interface says: whoever is told Busy tries again later."""
         with minibus.Client(self.address, timeout=120) as client:
             for number in range(COUNT):
-                while True:
-                    try:
-                        client.call(bus_name(peer), ROOT, MANAGER, "Publish", "saya{sv}", "/burst", bytes([number]) * SIZE, {})
-                        break
-                    except minibus.BusError as error:
-                        if error.name != BUSY:
-                            raise
-                        time.sleep(0.01)
+                publish(client, peer, "/burst", bytes([number]) * SIZE)
 
     def publish_at_once(self, peers):
         threads = [threading.Thread(target=self.publish, args=[peer]) for peer in peers]

@@ -9,16 +9,12 @@ import time
 import unittest
 
 import minibus
-from network import Attended, NetworkTest, SharedNetworkTest, bus_name, free_ports, model, port_of
+from network import Attended, NetworkTest, SharedNetworkTest, bus_name, free_ports, model, port_of, publish
 
 ROOT = "/org/p2pnet/Node1"
 MANAGER, SEED = "org.p2pnet.Node1.Manager", "org.p2pnet.Node1.Seed"
 SUBSCRIPTION = "org.p2pnet.Node1.Subscription"
 PROPERTIES = "org.freedesktop.DBus.Properties"
-
-
-def publish(client, instance, topic, payload=b""):
-    return client.call(bus_name(instance), ROOT, MANAGER, "Publish", "saya{sv}", topic, payload, {})
 
 
 def subscribe(client, instance, *patterns):

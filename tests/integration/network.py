@@ -23,6 +23,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "model"))
 
+import minibus                  # noqa: E402
 import p2pnet_model as model    # noqa: E402
 
 P2PCTL = os.environ["P2PCTL"]
@@ -81,6 +82,19 @@ def port_of(instance):
 def bus_name(instance):
     role, port = instance.split("@")
     return f"org.p2pnet.{role.capitalize()}1.p{port}"
+
+
+def publish(client, instance, topic, payload=b""):
+    """As the interface says: who is told Busy tries again later. Return: id and sequence."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return client.call(bus_name(instance), "/org/p2pnet/Node1", "org.p2pnet.Node1.Manager", "Publish", "saya{sv}",
+                               topic, payload, {})
+        except minibus.BusError as error:
+            if error.name != "org.p2pnet.Node1.Error.Busy" or time.monotonic() >= end:
+                raise
+            time.sleep(0.01)
 
 
 class Attended:
