@@ -91,6 +91,8 @@ def main(doc, identifier, session, sysusers='', packages=PACKAGES, install=True)
                         rig.make_network()
                         session(rig, Path(sys.argv[2]), sys.argv[3:])
                 finally:
+                        for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
+                                signal.signal(number, signal.SIG_IGN)   # a second one must not cut this short
                         rig.sweep()
 
 
