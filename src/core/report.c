@@ -225,6 +225,11 @@ static int accusation_dead(Node *node, Accusation *accusation, Member *member, u
         return session ? send_accused(node, session, &held, MEMBER_DEAD) : 0;
 }
 
+/* By then it has renewed, somewhere, or its lease has run out. */
+static usec_t accusation_end_usec(const Node *node, const Accusation *accusation) {
+        return usec_add(accusation->begin_usec, usec_add(node->settings.params.lease_usec, ACCUSATION_MARGIN_USEC));
+}
+
 /* The accused has not answered. */
 static int accusation_judge(Node *node, Accusation *accusation, usec_t now_usec) {
         Member *member = accusation_member(node, accusation);
@@ -238,7 +243,7 @@ static int accusation_judge(Node *node, Accusation *accusation, usec_t now_usec)
                 return accusation_dead(node, accusation, member, now_usec);
 
         accusation->state = ACCUSATION_UNANSWERED;
-        timer_set(&node->timers, &accusation->timer, usec_add(accusation->begin_usec, ACCUSATION_USEC));
+        timer_set(&node->timers, &accusation->timer, accusation_end_usec(node, accusation));
         return 0;
 }
 
@@ -324,7 +329,7 @@ int reports_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         switch (accusation->state) {
 
         case ACCUSATION_QUEUED:
-                if (now_usec < usec_add(accusation->begin_usec, ACCUSATION_USEC))
+                if (now_usec < accusation_end_usec(node, accusation))
                         return accusation_dial(node, accusation, now_usec);
                 break;
 

@@ -7,14 +7,15 @@
  * one, and by a connection of our own:
  *
  *      (nothing) --report--> dialling --both tries fail--> asked --no PONG in its time--> unanswered
- *          ^                    |                            |                          |        |
- *          |                    |                            |      a second reporter,  |        | 60 s
- *          |                    v                            v      or few links known  v        v
- *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal -+                        dead   (nothing)
+ *          ^                    |                            |                              |
+ *          |                    |                            |         a second reporter, or the lease runs out,
+ *          |                    v                            v         or few links known   v
+ *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal -+                             dead
  *
- * An accused that never told us how many links it has counts as one with few: we know it from another seed only,
- * and whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter
- * either. The profile classic believes the first report without asking.
+ * An accused that never told us how many links it has counts as one with few: we know it from another seed only, and
+ * whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter either, so
+ * a single report that nobody refutes stands until the lease has decided. The profile classic believes the first report
+ * without asking.
  *
  * What a reporter can cause is bounded: open accusations, reports a minute, and, for the sake of third parties, how
  * often one address and one host are dialled. One whose reports turn out false is not listened to for a while.
@@ -27,7 +28,7 @@
 #define VERDICT_REFUTE_USEC (2 * USEC_PER_SEC)          /* for an accused that answered to refute */
 #define VERDICT_LINKS_FEW 3U                            /* below that, one reporter is enough */
 #define VERDICT_AGAIN_USEC (10 * USEC_PER_SEC)          /* an unanswered dial-back is good for so long */
-#define ACCUSATION_USEC (60 * USEC_PER_SEC)             /* is forgotten without a second reporter */
+#define ACCUSATION_MARGIN_USEC (1 * USEC_PER_SEC)       /* leases that run out together are ended a few at a time */
 #define ACCUSATION_RETRY_USEC (200 * USEC_PER_MSEC)     /* of one that has to wait for its dial-back */
 #define ACCUSATION_REPORTERS_MAX 8U
 #define ACCUSATIONS_MAX 1024U

@@ -448,7 +448,7 @@ class State(Alone):
 
     def test_a_full_disk_is_logged_once_survived_and_noticed_when_it_is_over(self):
         state = self.in_mount_namespace(
-            self.seed, 'mount -t tmpfs -o size=64k none "$state"; cat /dev/zero > "$state/filler" || true')
+            self.seed, 'mount -t tmpfs -o size=64k none "$state"; if cat /dev/zero > "$state/filler"; then exit 1; fi')
         for _ in range(5):
             self.register()
             time.sleep(0.3)

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'integration'))
 
 from minibus import SIGNAL, BusError, Client    # noqa: E402
-from product import CONF, NODE, SHIPPED, peer, seed     # noqa: E402
+from product import BUS_SOCKET, CONF, NODE, SHIPPED, peer, seed     # noqa: E402
 from rig import run, wait_until                 # noqa: E402
 
 SEED_PORT = 5000
@@ -145,7 +145,7 @@ class Network:
                         raise
 
         def connect(self, host):
-                return Client(f'unix:path=/proc/{host.leader}/root/run/dbus/system_bus_socket')
+                return Client(f'unix:path={host.path(BUS_SOCKET)}')
 
         def identity(self, node):
                 interface = f'org.p2pnet.Node1.{"Seed" if node.is_seed else "Manager"}'

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from product import NODE, Product, eventually, peer, seed
+from product import BUS_SOCKET, NODE, Product, eventually, peer, seed
 
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / 'integration'))
 
@@ -44,7 +44,7 @@ class Standing(Product):
         def client(self, user):
                 """A connection to the bus of the system, of that user and all groups that the user is in now."""
                 uid, groups = int(self.host.run('id', '-u', user).stdout), self.groups(user)
-                socket = os.open(f'/proc/{self.host.leader}/root/run/dbus/system_bus_socket', os.O_PATH)
+                socket = os.open(self.host.path(BUS_SOCKET), os.O_PATH)
                 own = os.getgroups()
                 os.setgroups(groups)
                 os.setegid(groups[0])

@@ -9,6 +9,7 @@ import time
 from rig import wait_until
 
 NODE = '/org/p2pnet/Node1'
+BUS_SOCKET = '/run/dbus/system_bus_socket'
 CONF = '/etc/p2pnet'
 SHIPPED = '/usr/share/p2pnet-as-shipped'        # what CONF was right after the installation
 SETTLED_SECONDS = 10            # within which the network is expected to notice and agree

@@ -362,6 +362,10 @@ class Host:
         def run(self, *args, user=None, check=True, timeout=60, **kwargs):
                 return run(*args, within=self.inside(user), check=check, timeout=timeout, **kwargs)
 
+        def path(self, path):
+                """That file or directory of the host, as it is seen from here, for as long as the host runs."""
+                return Path('/proc', str(self.leader), 'root', path.lstrip('/'))
+
         def read(self, path):
                 return self.run('cat', path).stdout
 

@@ -292,7 +292,7 @@ CHECKS.append(mistakes)
 @step(9, 'it stops, and goes')
 def remove(network, printed):
         assert 'Removing p2pnet' in printed['web-1'], printed
-        assert not network.type('web-1', 'ls /usr/lib/p2pnet 2>/dev/null || true')
+        network.type('web-1', 'ls -d /usr/lib/p2pnet', fails=True)
 
 
 def document(network):

@@ -367,7 +367,7 @@ def full_disk(n):
 
 def install(n, host):
         """The next version. Return: what it printed, and how long it took."""
-        shutil.copy(n.next_deb(), f'/proc/{host.leader}/root{DEB_NEXT}')
+        shutil.copy(n.next_deb(), host.path(DEB_NEXT))
         began = time.monotonic()
         printed = host.run('dpkg', '--install', DEB_NEXT, timeout=120).stdout
         return printed, time.monotonic() - began

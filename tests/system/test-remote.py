@@ -37,8 +37,8 @@ class Far(Standing):
 
         def prepare(self):
                 near, far = self.near, self.host
-                near.run('sh', '-c', 'mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519')
-                key = near.read('/root/.ssh/id_ed25519.pub')
+                near.run('sh', '-c', 'mkdir -p -m 700 ~root/.ssh && ssh-keygen -q -t ed25519 -N "" -f ~root/.ssh/id_ed25519')
+                key = near.run('sh', '-c', 'cat ~root/.ssh/id_ed25519.pub').stdout
                 for host in near, far:
                         host.run('systemctl', 'start', 'ssh.service')
                         for user, home in ('root', '/root'), ('alice', '/home/alice'), ('carol', '/home/carol'):
@@ -46,9 +46,9 @@ class Far(Standing):
                                 host.write(home + '/.ssh/authorized_keys', key)
                 for user in 'alice', 'carol':           # else a service manager is started and stopped for each session
                         far.run('loginctl', 'enable-linger', user)
-                near.run('sh', '-c', f'ssh-keyscan -t ed25519 {far.address} {far.address6} 127.0.0.1 >/root/.ssh/known_hosts 2>&1')
+                near.run('sh', '-c', f'ssh-keyscan -t ed25519 {far.address} {far.address6} 127.0.0.1 >~root/.ssh/known_hosts 2>&1')
                 near.run('sh', '-c', f'echo "{far.address} h2\n127.0.0.1 h1" >>/etc/hosts; '
-                         f'cd /root/.ssh; sed "s/^127.0.0.1 /h1 /;s/^{far.address} /h2 /" known_hosts >k; cat k >>known_hosts')
+                         f'cd ~root/.ssh; sed "s/^127.0.0.1 /h1 /;s/^{far.address} /h2 /" known_hosts >k; cat k >>known_hosts')
 
         def asked(self, where, *args, status=0, **kwargs):
                 """p2pctl -H on the first host."""

@@ -364,18 +364,34 @@ static void test_a_restart_proves_nobody_wrong(void **state) {
         assert_int_equal(reports_n_accusations(harness_node(h)), 0);
 }
 
-static void test_a_lonely_report_is_forgotten_after_a_minute(void **state) {
+static void test_a_lonely_report_is_forgotten_when_it_renews(void **state) {
+        Harness *h = *state;
+        Other peer = harness_peer(1);
+        Record record;
+
+        lose(h, 1);
+        send_report(h, links[2], 1);
+        refuse_both(h, 1);
+        harness_advance(h, 80 * USEC_PER_SEC);
+        assert_int_equal(reports_n_accusations(harness_node(h)), 1);
+        record = harness_record(&peer);
+        send_register(h, harness_open(h, &peer), &record, 4);
+        assert_int_equal(reports_n_accusations(harness_node(h)), 0);
+        assert_true(is_listed(h, 1));
+}
+
+static void test_a_lonely_report_stands_until_the_lease_has_decided(void **state) {
         Harness *h = *state;
 
         lose(h, 1);
         send_report(h, links[2], 1);
         refuse_both(h, 1);
-        harness_advance(h, ACCUSATION_USEC - 1);
+        harness_advance(h, 90 * USEC_PER_SEC - 1);
         assert_int_equal(reports_n_accusations(harness_node(h)), 1);
+        assert_true(is_listed(h, 1));
         harness_advance(h, 1);
         assert_int_equal(reports_n_accusations(harness_node(h)), 0);
-        assert_int_equal(counted(h, COUNTER_REPORTS_FALSE), 0);
-        assert_true(is_listed(h, 1));
+        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
 }
 
 static void test_a_late_second_reporter_is_checked_anew(void **state) {
@@ -707,7 +723,8 @@ int main(void) {
                 TEST(test_a_refutation_clears),
                 TEST(test_calling_again_clears),
                 TEST(test_a_restart_proves_nobody_wrong),
-                TEST(test_a_lonely_report_is_forgotten_after_a_minute),
+                TEST(test_a_lonely_report_is_forgotten_when_it_renews),
+                TEST(test_a_lonely_report_stands_until_the_lease_has_decided),
                 TEST(test_a_late_second_reporter_is_checked_anew),
                 TEST(test_reports_that_cannot_be_meant_are_ignored),
                 TEST(test_the_gone_are_not_reported),

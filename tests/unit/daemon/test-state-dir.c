@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <systemd/sd-id128.h>
 #include <unistd.h>
 
 #include "daemon/identity.h"
@@ -192,13 +193,13 @@ static void test_a_copy_on_another_machine_gets_a_new_id(void **state) {
         _cleanup_(state_dir_closep) StateDir *dir = open_dir(fixture->path);
         StoredIdentity stored = { .identity = { .id = { { 7 } }, .epoch = 1 }, .machine = { 9 } };
         NodeIdentity identity;
+        sd_id128_t machine;
+        bool can_tell = sd_id128_get_machine(&machine) >= 0;    /* a machine without an id takes every state for its own */
 
-        if (access("/etc/machine-id", R_OK) < 0)
-                skip();
         write_identity(dir, &stored);
         assert_int_equal(identity_load(dir, &identity, NULL), 1);
-        assert_false(node_id_equal(&identity.id, &stored.identity.id));
-        assert_true(exists(fixture, "identity.copied"));
+        assert_int_equal(node_id_equal(&identity.id, &stored.identity.id), !can_tell);
+        assert_int_equal(exists(fixture, "identity.copied"), can_tell);
 
         memset(stored.machine, 0, sizeof(stored.machine));      /* where it was written, nobody could tell */
         write_identity(dir, &stored);
