@@ -51,6 +51,12 @@ static const TlvField ping_fields[] = {
         ONCE(TAG_LINKS, ping.n_links),
 };
 
+static const TlvField pong_fields[] = {
+        ONCE(TAG_NONCE, ping.nonce),
+        ONCE(TAG_LINKS, ping.n_links),
+        REPEATED(TAG_NEIGHBOUR, ping.neighbours, ping.n_neighbours),
+};
+
 static const TlvField register_fields[] = {
         ONCE(TAG_RECORD, reg.record),
         ONCE(TAG_LINKS, reg.n_links),
@@ -104,6 +110,11 @@ static const TlvField refute_fields[] = {
         ONCE(TAG_RECORD, reg.record),
 };
 
+static const TlvField members_fields[] = {
+        REPEATED(TAG_RECORD, members.records, members.n_records),
+        REPEATED(TAG_SUSPICION, members.suspicions, members.n_suspicions),
+};
+
 static const TlvField sync_digest_fields[] = {
         ONCE(TAG_DIGEST, sync_digest.hashes),
 };
@@ -131,21 +142,54 @@ static const TlvField disconnect_fields[] = {
         ONCE(TAG_REASON, disconnect.reason),
 };
 
+static const TlvField shuffle_fields[] = {
+        ONCE(TAG_TTL, shuffle.ttl),
+        REPEATED(TAG_RECORD, shuffle.records, shuffle.n_records),
+};
+
+static const TlvField shuffle_reply_fields[] = {
+        REPEATED(TAG_RECORD, shuffle.records, shuffle.n_records),
+};
+
+static const TlvField probe_req_fields[] = {
+        ONCE(TAG_NONCE, probe.nonce),
+        ONCE(TAG_ID, probe.id),
+        REPEATED(TAG_ADDRESS, probe.addresses, probe.n_addresses),
+};
+
+static const TlvField probe_answer_fields[] = {
+        ONCE(TAG_NONCE, probe.nonce),
+};
+
+static const TlvField links_fields[] = {
+        ONCE(TAG_NONCE, links.nonce),
+};
+
+static const TlvField links_ok_fields[] = {
+        ONCE(TAG_NONCE, links.nonce),
+        REPEATED(TAG_LINK, links.links, links.n_links),
+};
+
+static const TlvField ranges_fields[] = {
+        REPEATED(TAG_RANGE, ranges.ranges, ranges.n_ranges),
+};
+
 static const TlvField gossip_fields[] = {
         ONCE(TAG_STAMP, gossip),
         ONCE(TAG_TOPIC, gossip.topic),
         ONCE(TAG_PAYLOAD, gossip.payload),
+        OPTIONAL(TAG_PREVIOUS, gossip.previous, gossip.has_previous),
 };
 
 #define LAYOUT(name, fields) { (name), (fields), ELEMENTSOF(fields) }
-#define RESERVED(name) { (name), NULL, 0 }      /* numbered, but without a body in this version */
+#define EMPTY(name) { (name), NULL, 0 }
 
 static const TlvLayout layouts[] = {
         [MESSAGE_HELLO]         = LAYOUT("HELLO", hello_fields),
         [MESSAGE_HELLO_OK]      = LAYOUT("HELLO_OK", hello_ok_fields),
         [MESSAGE_CLOSE]         = LAYOUT("CLOSE", close_fields),
         [MESSAGE_PING]          = LAYOUT("PING", ping_fields),
-        [MESSAGE_PONG]          = LAYOUT("PONG", ping_fields),
+        [MESSAGE_PONG]          = LAYOUT("PONG", pong_fields),
         [MESSAGE_REGISTER]      = LAYOUT("REGISTER", register_fields),
         [MESSAGE_REGISTER_OK]   = LAYOUT("REGISTER_OK", register_ok_fields),
         [MESSAGE_LIST]          = LAYOUT("LIST", list_fields),
@@ -156,29 +200,31 @@ static const TlvLayout layouts[] = {
         [MESSAGE_DEAD_REPORT]   = LAYOUT("DEAD_REPORT", dead_report_fields),
         [MESSAGE_ACCUSED]       = LAYOUT("ACCUSED", accused_fields),
         [MESSAGE_REFUTE]        = LAYOUT("REFUTE", refute_fields),
-        [MESSAGE_MEMBERS]       = RESERVED("MEMBERS"),
+        [MESSAGE_MEMBERS]       = LAYOUT("MEMBERS", members_fields),
         [MESSAGE_SYNC_DIGEST]   = LAYOUT("SYNC_DIGEST", sync_digest_fields),
         [MESSAGE_SYNC_RECORDS]  = LAYOUT("SYNC_RECORDS", sync_records_fields),
         [MESSAGE_NEIGHBOR]      = LAYOUT("NEIGHBOR", neighbor_fields),
         [MESSAGE_ACCEPT]        = LAYOUT("ACCEPT", accept_fields),
         [MESSAGE_BUSY]          = LAYOUT("BUSY", busy_fields),
         [MESSAGE_DISCONNECT]    = LAYOUT("DISCONNECT", disconnect_fields),
-        [MESSAGE_SHUFFLE]       = RESERVED("SHUFFLE"),
-        [MESSAGE_SHUFFLE_REPLY] = RESERVED("SHUFFLE_REPLY"),
-        [MESSAGE_PROBE_REQ]     = RESERVED("PROBE_REQ"),
-        [MESSAGE_PROBE_ACK]     = RESERVED("PROBE_ACK"),
-        [MESSAGE_PROBE_NACK]    = RESERVED("PROBE_NACK"),
+        [MESSAGE_SHUFFLE]       = LAYOUT("SHUFFLE", shuffle_fields),
+        [MESSAGE_SHUFFLE_REPLY] = LAYOUT("SHUFFLE_REPLY", shuffle_reply_fields),
+        [MESSAGE_PROBE_REQ]     = LAYOUT("PROBE_REQ", probe_req_fields),
+        [MESSAGE_PROBE_ACK]     = LAYOUT("PROBE_ACK", probe_answer_fields),
+        [MESSAGE_PROBE_NACK]    = LAYOUT("PROBE_NACK", probe_answer_fields),
+        [MESSAGE_LINKS]         = LAYOUT("LINKS", links_fields),
+        [MESSAGE_LINKS_OK]      = LAYOUT("LINKS_OK", links_ok_fields),
         [MESSAGE_GOSSIP]        = LAYOUT("GOSSIP", gossip_fields),
-        [MESSAGE_IHAVE]         = RESERVED("IHAVE"),
-        [MESSAGE_GRAFT]         = RESERVED("GRAFT"),
-        [MESSAGE_PRUNE]         = RESERVED("PRUNE"),
-        [MESSAGE_MSG_RANGES]    = RESERVED("MSG_RANGES"),
-        [MESSAGE_MSG_WANT]      = RESERVED("MSG_WANT"),
+        [MESSAGE_IHAVE]         = LAYOUT("IHAVE", ranges_fields),
+        [MESSAGE_GRAFT]         = LAYOUT("GRAFT", ranges_fields),
+        [MESSAGE_PRUNE]         = EMPTY("PRUNE"),
+        [MESSAGE_MSG_RANGES]    = LAYOUT("MSG_RANGES", ranges_fields),
+        [MESSAGE_MSG_WANT]      = LAYOUT("MSG_WANT", ranges_fields),
 };
 
-/* NULL for a type that has no body in this version. */
+/* NULL for a type that this version does not know. */
 static const TlvLayout *layout_of(unsigned type) {
-        return type < ELEMENTSOF(layouts) && layouts[type].fields ? layouts + type : NULL;
+        return type < ELEMENTSOF(layouts) && layouts[type].name ? layouts + type : NULL;
 }
 
 const char *message_type_to_string(unsigned type) {

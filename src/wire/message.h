@@ -26,6 +26,11 @@
 #define MESSAGE_RECORDS_MAX 64U
 #define MESSAGE_ADDRESSES_MAX 8U
 #define MESSAGE_RENEWALS_MAX 512U
+#define MESSAGE_SUSPICIONS_MAX 64U
+#define MESSAGE_RANGES_MAX 512U
+#define MESSAGE_LINKS_MAX 64U
+#define MESSAGE_NEIGHBOURS_MAX 8U
+#define SHUFFLE_RECORDS_MAX 8U
 #define SYNC_BUCKETS 256U               /* one hash each; the bucket of an id is its first byte */
 
 typedef enum MessageType {
@@ -60,6 +65,8 @@ typedef enum MessageType {
         MESSAGE_PROBE_REQ       = 0x40,
         MESSAGE_PROBE_ACK       = 0x41,
         MESSAGE_PROBE_NACK      = 0x42,
+        MESSAGE_LINKS           = 0x43,
+        MESSAGE_LINKS_OK        = 0x44,
 
         MESSAGE_GOSSIP          = 0x50,
         MESSAGE_IHAVE           = 0x51,
@@ -138,6 +145,37 @@ typedef struct Renewal {
         uint32_t age_msec;      /* since the renewal */
 } Renewal;
 
+/* Somebody does not hear from somebody else, and says so to everybody. */
+typedef struct Suspicion {
+        NodeId id;              /* of the accused, */
+        uint64_t epoch;
+        uint32_t incarnation;   /* as the accuser holds it */
+        NodeId accuser;
+        uint8_t n_others;       /* that could accuse it, too: K of Lifeguard */
+} Suspicion;
+
+/* Somebody linked to the sender, and where to find it. */
+typedef struct Neighbour {
+        NodeId id;
+        Address address;
+} Neighbour;
+
+/* Messages of one publisher in one epoch. */
+typedef struct Range {
+        NodeId origin;
+        uint64_t epoch;
+        uint64_t first, last;   /* sequences, both included; 1 <= first <= last */
+} Range;
+
+typedef struct LinkInfo {
+        NodeId id;              /* of the other end */
+        uint8_t flags;          /* LINK_... */
+        uint32_t rtt_usec;      /* 0: unknown */
+} LinkInfo;
+
+#define LINK_OUTGOING 0x01U     /* the sender dialled it */
+#define LINK_EAGER 0x02U        /* the sender forwards messages on it at once, else it announces them */
+
 typedef struct HelloMessage {
         char network[NETWORK_NAME_MAX + 1];
         uint16_t version_min, version_max;
@@ -176,6 +214,8 @@ typedef struct CloseMessage {
 typedef struct PingMessage {            /* PING and PONG */
         uint64_t nonce;
         uint16_t n_links;               /* of the sender; 0 from a seed */
+        size_t n_neighbours;            /* PONG: a few that the sender is linked to, who can say later whether it lives */
+        Neighbour neighbours[MESSAGE_NEIGHBOURS_MAX];
 } PingMessage;
 
 typedef struct RegisterMessage {        /* REGISTER and REFUTE: the sender's own record; REFUTE has no @n_links */
@@ -245,6 +285,13 @@ typedef struct SyncRecordsMessage {
         uint8_t want[SYNC_BUCKETS / 8]; /* buckets the sender asks the receiver's records of; bit 0x80 >> (b % 8) of byte b / 8 */
 } SyncRecordsMessage;
 
+typedef struct MembersMessage {
+        size_t n_records;               /* that are news to the sender */
+        Record records[MESSAGE_RECORDS_MAX];
+        size_t n_suspicions;
+        Suspicion suspicions[MESSAGE_SUSPICIONS_MAX];
+} MembersMessage;
+
 typedef struct NeighborMessage {
         Priority priority;
         uint16_t n_links;
@@ -263,11 +310,40 @@ typedef struct DisconnectMessage {
         CloseReason reason;
 } DisconnectMessage;
 
+typedef struct ShuffleMessage {         /* SHUFFLE and SHUFFLE_REPLY */
+        uint32_t ttl;                   /* SHUFFLE: how many more links it may cross; at most 255 */
+        size_t n_records;               /* SHUFFLE: the first is the one that began it */
+        Record records[SHUFFLE_RECORDS_MAX];
+} ShuffleMessage;
+
+typedef struct ProbeMessage {           /* PROBE_REQ, PROBE_ACK, PROBE_NACK; only the first says whom to ask */
+        uint64_t nonce;
+        NodeId id;
+        size_t n_addresses;
+        Address addresses[RECORD_ADDRESSES_MAX];
+} ProbeMessage;
+
+typedef struct LinksMessage {           /* LINKS and LINKS_OK; only the second has links */
+        uint64_t nonce;
+        size_t n_links;
+        LinkInfo links[MESSAGE_LINKS_MAX];
+} LinksMessage;
+
+typedef struct RangesMessage {          /* IHAVE, GRAFT, MSG_RANGES, MSG_WANT */
+        size_t n_ranges;
+        Range ranges[MESSAGE_RANGES_MAX];
+} RangesMessage;
+
 typedef struct MessageId {
         NodeId origin;
         uint64_t epoch;
         uint64_t sequence;              /* from 1 */
 } MessageId;
+
+typedef struct Previous {
+        uint64_t epoch;
+        uint64_t sequence;              /* from 1 */
+} Previous;
 
 typedef struct GossipMessage {
         MessageId id;
@@ -275,6 +351,8 @@ typedef struct GossipMessage {
         uint8_t n_hops;                 /* links crossed so far: 1 at the publisher's neighbours */
         Slice topic;                    /* 1 to TOPIC_MAX bytes of printable ASCII */
         Slice payload;                  /* 0 to PAYLOAD_MAX bytes */
+        bool has_previous;              /* the first of an epoch says */
+        Previous previous;              /* which was the last of the epoch before */
 } GossipMessage;
 
 typedef struct Message {
@@ -295,10 +373,15 @@ typedef struct Message {
                 AccusedMessage accused;
                 SyncDigestMessage sync_digest;
                 SyncRecordsMessage sync_records;
+                MembersMessage members;
                 NeighborMessage neighbor;
                 AcceptMessage accept;
                 BusyMessage busy;
                 DisconnectMessage disconnect;
+                ShuffleMessage shuffle;         /* SHUFFLE, SHUFFLE_REPLY */
+                ProbeMessage probe;             /* PROBE_REQ, PROBE_ACK, PROBE_NACK */
+                LinksMessage links;             /* LINKS, LINKS_OK */
+                RangesMessage ranges;           /* IHAVE, GRAFT, MSG_RANGES, MSG_WANT */
                 GossipMessage gossip;
         };
 } Message;

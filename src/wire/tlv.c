@@ -9,7 +9,7 @@
 
 typedef enum TlvKind {
         TLV_UNKNOWN,            /* a tag that is not in the table */
-        TLV_ENUM,               /* u8 on the wire, an enum in the struct */
+        TLV_ENUM,               /* u8 on the wire, an enum or a uint32_t in the struct */
         TLV_U16,
         TLV_U32,
         TLV_U64,
@@ -24,6 +24,11 @@ typedef enum TlvKind {
         TLV_RENEWAL,
         TLV_STAMP,              /* GossipMessage but for its slices */
         TLV_RECORD,
+        TLV_RANGE,
+        TLV_SUSPICION,
+        TLV_PREVIOUS,
+        TLV_NEIGHBOUR,
+        TLV_LINK,
 } TlvKind;
 
 typedef struct TlvTagInfo {
@@ -37,6 +42,10 @@ typedef struct TlvTagInfo {
 #define HELD_SIZE 13U
 #define RENEWAL_SIZE 28U
 #define STAMP_SIZE 37U
+#define RANGE_SIZE 40U
+#define SUSPICION_SIZE 45U
+#define PREVIOUS_SIZE 16U
+#define LINK_SIZE 21U
 
 #define NUMBER(kind, size, min, max) { (kind), (size), (size), (min), (max) }
 #define FIXED(kind, size) { (kind), (size), (size), 0, 0 }
@@ -78,6 +87,12 @@ static const TlvTagInfo tag_table[] = {
         [TAG_STAMP]       = FIXED(TLV_STAMP, STAMP_SIZE),
         [TAG_TOPIC]       = SIZED(TLV_TOPIC, 1, TOPIC_MAX),
         [TAG_PAYLOAD]     = SIZED(TLV_BYTES, 0, PAYLOAD_MAX),
+        [TAG_RANGE]       = FIXED(TLV_RANGE, RANGE_SIZE),
+        [TAG_TTL]         = NUMBER(TLV_ENUM, 1, 0, UINT8_MAX),
+        [TAG_SUSPICION]  = FIXED(TLV_SUSPICION, SUSPICION_SIZE),
+        [TAG_PREVIOUS]    = FIXED(TLV_PREVIOUS, PREVIOUS_SIZE),
+        [TAG_NEIGHBOUR]   = SIZED(TLV_NEIGHBOUR, NODE_ID_SIZE + ADDRESS_SIZE_IPV4, NODE_ID_SIZE + ADDRESS_SIZE_IPV6),
+        [TAG_LINK]        = FIXED(TLV_LINK, LINK_SIZE),
 };
 
 static const TlvField record_fields[] = {
@@ -121,9 +136,31 @@ static bool text_is_valid(Slice v) {
         return utf8_is_valid((const char *) v.data, v.size);
 }
 
+static Slice slice_behind(Slice v, size_t n) {
+        return slice_of(v.data + n, v.size - n);
+}
+
 static bool address_is_valid(Slice v) {
         return (v.data[0] == ADDRESS_IPV4 ? v.size == ADDRESS_SIZE_IPV4 :
                 v.data[0] == ADDRESS_IPV6 && v.size == ADDRESS_SIZE_IPV6) && get_be16(v.data + 1) != 0;
+}
+
+static Address load_address(Slice v) {
+        return v.data[0] == ADDRESS_IPV4 ? address_ipv4(v.data + 3, get_be16(v.data + 1)) :
+                                           address_ipv6(v.data + 3, get_be16(v.data + 1));
+}
+
+static size_t address_size(const Address *address) {
+        return address->family == ADDRESS_IPV4 ? ADDRESS_SIZE_IPV4 : ADDRESS_SIZE_IPV6;
+}
+
+static uint8_t *store_address(uint8_t *p, const Address *address) {
+        p = put_be16(put_u8(p, address->family), address->port);
+        return put_bytes(p, address->bytes, address_size(address) - 3);
+}
+
+static uint8_t *store_id(uint8_t *p, const NodeId *id) {
+        return put_bytes(p, id->bytes, NODE_ID_SIZE);
 }
 
 static bool number_is_valid(const TlvTagInfo *info, uint64_t number) {
@@ -145,7 +182,16 @@ static bool value_is_valid(const TlvTagInfo *info, Slice v) {
                 return number_is_valid(info, get_be64(v.data));
         case TLV_ID:
         case TLV_RENEWAL:
+        case TLV_LINK:
                 return id_is_valid(v.data);
+        case TLV_RANGE:
+                return id_is_valid(v.data) && get_be64(v.data + 24) != 0 && get_be64(v.data + 24) <= get_be64(v.data + 32);
+        case TLV_SUSPICION:
+                return id_is_valid(v.data) && id_is_valid(v.data + 28);
+        case TLV_PREVIOUS:
+                return get_be64(v.data + 8) != 0;
+        case TLV_NEIGHBOUR:
+                return id_is_valid(v.data) && address_is_valid(slice_behind(v, NODE_ID_SIZE));
         case TLV_TEXT:
                 return text_is_valid(v);
         case TLV_TOPIC:
@@ -198,9 +244,7 @@ static void value_load(const TlvTagInfo *info, Slice v, void *object) {
                 (void) put_bytes(object, v.data, v.size);
                 return;
         case TLV_ADDRESS:
-                *(Address *) object = v.data[0] == ADDRESS_IPV4 ?
-                        address_ipv4(v.data + 3, get_be16(v.data + 1)) :
-                        address_ipv6(v.data + 3, get_be16(v.data + 1));
+                *(Address *) object = load_address(v);
                 return;
         case TLV_HELD:
                 *(Held *) object = (Held) {
@@ -231,6 +275,39 @@ static void value_load(const TlvTagInfo *info, Slice v, void *object) {
         case TLV_RECORD:
                 tlv_load(&tlv_record_layout, v, object);
                 return;
+        case TLV_RANGE:
+                *(Range *) object = (Range) {
+                        .origin = load_id(v.data),
+                        .epoch = get_be64(v.data + 16),
+                        .first = get_be64(v.data + 24),
+                        .last = get_be64(v.data + 32),
+                };
+                return;
+        case TLV_SUSPICION:
+                *(Suspicion *) object = (Suspicion) {
+                        .id = load_id(v.data),
+                        .epoch = get_be64(v.data + 16),
+                        .incarnation = get_be32(v.data + 24),
+                        .accuser = load_id(v.data + 28),
+                        .n_others = v.data[44],
+                };
+                return;
+        case TLV_PREVIOUS:
+                *(Previous *) object = (Previous) { .epoch = get_be64(v.data), .sequence = get_be64(v.data + 8) };
+                return;
+        case TLV_NEIGHBOUR:
+                *(Neighbour *) object = (Neighbour) {
+                        .id = load_id(v.data),
+                        .address = load_address(slice_behind(v, NODE_ID_SIZE)),
+                };
+                return;
+        case TLV_LINK:
+                *(LinkInfo *) object = (LinkInfo) {
+                        .id = load_id(v.data),
+                        .flags = v.data[16],
+                        .rtt_usec = get_be32(v.data + 17),
+                };
+                return;
         case TLV_UNKNOWN:
                 break;
         }
@@ -249,7 +326,10 @@ static size_t value_size(const TlvTagInfo *info, const void *object) {
                 size = ((const Slice *) object)->size;
                 break;
         case TLV_ADDRESS:
-                size = ((const Address *) object)->family == ADDRESS_IPV4 ? ADDRESS_SIZE_IPV4 : ADDRESS_SIZE_IPV6;
+                size = address_size(object);
+                break;
+        case TLV_NEIGHBOUR:
+                size = NODE_ID_SIZE + address_size(&((const Neighbour *) object)->address);
                 break;
         case TLV_RECORD:
                 size = tlv_size(&tlv_record_layout, object);
@@ -264,6 +344,10 @@ static size_t value_size(const TlvTagInfo *info, const void *object) {
         case TLV_HELD:
         case TLV_RENEWAL:
         case TLV_STAMP:
+        case TLV_RANGE:
+        case TLV_SUSPICION:
+        case TLV_PREVIOUS:
+        case TLV_LINK:
         case TLV_UNKNOWN:
                 break;
         }
@@ -296,12 +380,8 @@ static uint8_t *value_store(const TlvTagInfo *info, const void *object, size_t s
         case TLV_TOPIC:
         case TLV_BYTES:
                 return put_bytes(p, ((const Slice *) object)->data, size);
-        case TLV_ADDRESS: {
-                const Address *address = object;
-
-                p = put_be16(put_u8(p, address->family), address->port);
-                return put_bytes(p, address->bytes, size - 3);
-        }
+        case TLV_ADDRESS:
+                return store_address(p, object);
         case TLV_HELD: {
                 const Held *held = object;
 
@@ -310,18 +390,43 @@ static uint8_t *value_store(const TlvTagInfo *info, const void *object, size_t s
         case TLV_RENEWAL: {
                 const Renewal *renewal = object;
 
-                p = put_bytes(p, renewal->id.bytes, NODE_ID_SIZE);
-                return put_be32(put_be64(p, renewal->epoch), renewal->age_msec);
+                return put_be32(put_be64(store_id(p, &renewal->id), renewal->epoch), renewal->age_msec);
         }
         case TLV_STAMP: {
                 const GossipMessage *gossip = object;
 
-                p = put_bytes(p, gossip->id.origin.bytes, NODE_ID_SIZE);
-                p = put_be64(put_be64(p, gossip->id.epoch), gossip->id.sequence);
+                p = put_be64(put_be64(store_id(p, &gossip->id.origin), gossip->id.epoch), gossip->id.sequence);
                 return put_u8(put_be32(p, gossip->age_msec), gossip->n_hops);
         }
         case TLV_RECORD:
                 return tlv_store(&tlv_record_layout, object, p);
+        case TLV_RANGE: {
+                const Range *range = object;
+
+                p = put_be64(store_id(p, &range->origin), range->epoch);
+                return put_be64(put_be64(p, range->first), range->last);
+        }
+        case TLV_SUSPICION: {
+                const Suspicion *suspicion = object;
+
+                p = put_be32(put_be64(store_id(p, &suspicion->id), suspicion->epoch), suspicion->incarnation);
+                return put_u8(store_id(p, &suspicion->accuser), suspicion->n_others);
+        }
+        case TLV_PREVIOUS: {
+                const Previous *previous = object;
+
+                return put_be64(put_be64(p, previous->epoch), previous->sequence);
+        }
+        case TLV_NEIGHBOUR: {
+                const Neighbour *neighbour = object;
+
+                return store_address(store_id(p, &neighbour->id), &neighbour->address);
+        }
+        case TLV_LINK: {
+                const LinkInfo *link = object;
+
+                return put_be32(put_u8(store_id(p, &link->id), link->flags), link->rtt_usec);
+        }
         case TLV_UNKNOWN:
                 break;
         }

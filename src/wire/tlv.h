@@ -46,6 +46,12 @@ typedef enum TlvTag {
         TAG_STAMP       = 32,
         TAG_TOPIC       = 33,
         TAG_PAYLOAD     = 34,
+        TAG_RANGE       = 35,
+        TAG_TTL         = 36,
+        TAG_SUSPICION   = 37,
+        TAG_PREVIOUS    = 38,
+        TAG_NEIGHBOUR   = 39,
+        TAG_LINK        = 40,
 } TlvTag;
 
 #define TLV_HEADER_SIZE 4U

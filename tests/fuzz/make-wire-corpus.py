@@ -61,8 +61,26 @@ MESSAGES = {
     'neighbor': ('NEIGHBOR', {'priority': model.MERGE, 'links': 1}),
     'accept': ('ACCEPT', {'links': 4}),
     'busy': ('BUSY', {'address': 4 * [IPV4, IPV6]}),
+    'pong-neighbours': ('PONG', {'nonce': 1, 'links': 2, 'neighbour': [
+        model.Neighbour(ID, IPV4), model.Neighbour(OTHER, IPV6)]}),
+    'members': ('MEMBERS', {'record': [RECORD, FULL_RECORD], 'suspicion': [model.Suspicion(ID, 1, 2, OTHER, 3)]}),
+    'members-empty': ('MEMBERS', {}),
+    'shuffle': ('SHUFFLE', {'ttl': 6, 'record': [RECORD, FULL_RECORD]}),
+    'shuffle-reply': ('SHUFFLE_REPLY', {'record': [FULL_RECORD]}),
+    'probe-req': ('PROBE_REQ', {'nonce': 7, 'id': OTHER, 'address': [IPV4, IPV6]}),
+    'probe-ack': ('PROBE_ACK', {'nonce': 7}),
+    'probe-nack': ('PROBE_NACK', {'nonce': 7}),
+    'links': ('LINKS', {'nonce': 8}),
+    'links-ok': ('LINKS_OK', {'nonce': 8, 'link': [model.Link(ID, 3, 250), model.Link(OTHER, 0, 0)]}),
     'disconnect': ('DISCONNECT', {'reason': 2}),
     'gossip': ('GOSSIP', {'stamp': model.Stamp(ID, 1, 1, 0, 1), 'topic': 'news', 'payload': b'hello\0\xff'}),
+    'gossip-previous': ('GOSSIP', {'stamp': model.Stamp(ID, 2, 1, 0, 1), 'topic': 'news', 'payload': b'again',
+                                   'previous': model.Previous(1, 17)}),
+    'ihave': ('IHAVE', {'range': [model.Range(ID, 1, 1, 1), model.Range(OTHER, 2, 5, 2 ** 64 - 1)]}),
+    'graft': ('GRAFT', {'range': [model.Range(ID, 1, 2, 3)]}),
+    'prune': ('PRUNE', {}),
+    'msg-ranges': ('MSG_RANGES', {'range': [model.Range(ID, 1, 1, 100), model.Range(ID, 1, 102, 200)]}),
+    'msg-want': ('MSG_WANT', {'range': [model.Range(ID, 1, 101, 101)]}),
     'gossip-empty': ('GOSSIP', {'stamp': model.Stamp(ID, 0, 2 ** 64 - 1, 2 ** 32 - 1, 255), 'topic': ' ', 'payload': b''}),
 }
 
@@ -73,7 +91,10 @@ TLV = model.tlv
 # Type and body of what a stranger might try.
 NASTY = {
     'unknown-type': (0x7f, b'\xff'),
-    'reserved-type': (0x20, b'\xff'),
+    'range-backwards': (0x51, TLV(35, ID + bytes(8) + (2).to_bytes(8, 'big') + (1).to_bytes(8, 'big'))),
+    'range-from-zero': (0x54, TLV(35, ID + bytes(8) + bytes(8) + (1).to_bytes(8, 'big'))),
+    'accused-by-nobody': (0x20, TLV(37, ID + bytes(12) + bytes(16) + b'\3')),
+    'neighbour-without-port': (0x05, PING + TLV(39, ID + b'\4\0\0\x7f\0\0\1')),
     'empty-body': (0x01, b''),
     'unknown-skipped': (0x04, TLV(127, b'later') + PING),
     'unknown-critical': (0x04, TLV(0xff, b'later') + PING),

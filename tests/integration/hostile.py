@@ -89,7 +89,7 @@ class Bytes(Hostile):
                 ("PING first", model.encode("PING", nonce=1, links=0)),
                 ("HELLO_OK first", model.encode("HELLO_OK", version=1, id=good["id"], epoch=1, role=1, name="x", port=1, features=0)),
                 ("an unknown type first", model.frame(0x7f, b"")),
-                ("a reserved type first", model.frame(0x51, b"")),
+                ("a message for links first", model.frame(0x51, b"")),
                 ("an empty HELLO", model.frame(HELLO, b"")),
                 ("a HELLO cut off", model.frame(HELLO, body[:-1])),
                 ("a HELLO with a rest", model.frame(HELLO, body + b"\0")),
@@ -118,7 +118,7 @@ class Bytes(Hostile):
             session.send_bytes(model.frame(HELLO, body, flags=0xff))
             session.expect("HELLO_OK")
             before = self.counter(instance, "FramesUnknown")
-            for number in (0x7f, 0xff, 0x20, 0x51):
+            for number in (0x7f, 0xff, 0x23, 0x60):
                 session.send_bytes(model.frame(number, os.urandom(100)))
             session.send_bytes(model.frame(model.NUMBER_OF["PING"], model.encode_body(
                 model.LAYOUTS[4], {"nonce": 5, "links": 0}) + model.tlv(77, b"?"), flags=3))

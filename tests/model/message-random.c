@@ -6,9 +6,10 @@ const MessageType message_types[] = {
         MESSAGE_HELLO, MESSAGE_HELLO_OK, MESSAGE_CLOSE, MESSAGE_PING, MESSAGE_PONG,
         MESSAGE_REGISTER, MESSAGE_REGISTER_OK, MESSAGE_LIST, MESSAGE_LIST_OK, MESSAGE_RENEW, MESSAGE_RENEW_OK,
         MESSAGE_LEAVE, MESSAGE_DEAD_REPORT, MESSAGE_ACCUSED, MESSAGE_REFUTE,
-        MESSAGE_SYNC_DIGEST, MESSAGE_SYNC_RECORDS,
-        MESSAGE_NEIGHBOR, MESSAGE_ACCEPT, MESSAGE_BUSY, MESSAGE_DISCONNECT,
-        MESSAGE_GOSSIP,
+        MESSAGE_MEMBERS, MESSAGE_SYNC_DIGEST, MESSAGE_SYNC_RECORDS,
+        MESSAGE_NEIGHBOR, MESSAGE_ACCEPT, MESSAGE_BUSY, MESSAGE_DISCONNECT, MESSAGE_SHUFFLE, MESSAGE_SHUFFLE_REPLY,
+        MESSAGE_PROBE_REQ, MESSAGE_PROBE_ACK, MESSAGE_PROBE_NACK, MESSAGE_LINKS, MESSAGE_LINKS_OK,
+        MESSAGE_GOSSIP, MESSAGE_IHAVE, MESSAGE_GRAFT, MESSAGE_PRUNE, MESSAGE_MSG_RANGES, MESSAGE_MSG_WANT,
 };
 const size_t n_message_types = ELEMENTSOF(message_types);
 
@@ -131,8 +132,8 @@ static void any_record(Random *random, Record *ret) {
         ret->n_addresses = any_addresses(random, ret->addresses, RECORD_ADDRESSES_MAX);
 }
 
-static size_t any_records(Random *random, Record *records) {
-        size_t n = between(random, 0, MESSAGE_RECORDS_MAX);
+static size_t any_records(Random *random, Record *records, size_t n_max) {
+        size_t n = between(random, 0, n_max);
 
         for (size_t i = 0; i < n; i++)
                 any_record(random, records + i);
@@ -168,7 +169,7 @@ static void any_hello_ok(Random *random, HelloOkMessage *m) {
 }
 
 static void any_sync_records(Random *random, SyncRecordsMessage *m) {
-        m->n_records = any_records(random, m->records);
+        m->n_records = any_records(random, m->records, MESSAGE_RECORDS_MAX);
         m->n_renewals = between(random, 0, MESSAGE_RENEWALS_MAX);
         for (size_t i = 0; i < m->n_renewals; i++)
                 m->renewals[i] = (Renewal) {
@@ -176,6 +177,50 @@ static void any_sync_records(Random *random, SyncRecordsMessage *m) {
                 };
         m->has_want = coin(random);
         any_bytes(random, m->want, sizeof(m->want));
+}
+
+static void any_members(Random *random, MembersMessage *m) {
+        m->n_records = any_records(random, m->records, MESSAGE_RECORDS_MAX);
+        m->n_suspicions = between(random, 0, MESSAGE_SUSPICIONS_MAX);
+        for (size_t i = 0; i < m->n_suspicions; i++)
+                m->suspicions[i] = (Suspicion) {
+                        .id = any_id(random),
+                        .epoch = any_u64(random),
+                        .incarnation = any_u32(random),
+                        .accuser = any_id(random),
+                        .n_others = (uint8_t) between(random, 0, UINT8_MAX),
+                };
+}
+
+static void any_links(Random *random, LinksMessage *m) {
+        m->nonce = any_u64(random);
+        m->n_links = between(random, 0, MESSAGE_LINKS_MAX);
+        for (size_t i = 0; i < m->n_links; i++)
+                m->links[i] = (LinkInfo) {
+                        .id = any_id(random),
+                        .flags = (uint8_t) between(random, 0, UINT8_MAX),
+                        .rtt_usec = any_u32(random),
+                };
+}
+
+static void any_ranges(Random *random, RangesMessage *m) {
+        m->n_ranges = between(random, 0, MESSAGE_RANGES_MAX);
+        for (size_t i = 0; i < m->n_ranges; i++) {
+                Range *range = m->ranges + i;
+
+                range->origin = any_id(random);
+                range->epoch = any_u64(random);
+                range->first = between(random, 1, UINT64_MAX);
+                range->last = between(random, range->first, UINT64_MAX);
+        }
+}
+
+static void any_ping(Random *random, PingMessage *m) {
+        m->nonce = any_u64(random);
+        m->n_links = any_u16(random, 0);
+        m->n_neighbours = between(random, 0, MESSAGE_NEIGHBOURS_MAX);
+        for (size_t i = 0; i < m->n_neighbours; i++)
+                m->neighbours[i] = (Neighbour) { .id = any_id(random), .address = any_address(random) };
 }
 
 static void any_gossip(Random *random, size_t payload_max, RandomMessage *ret) {
@@ -193,6 +238,8 @@ static void any_gossip(Random *random, size_t payload_max, RandomMessage *ret) {
                 ret->topic[i] = (uint8_t) between(random, 0x20, 0x7e);
         m->payload = slice_of(ret->payload, between(random, 0, payload_max));
         any_bytes(random, ret->payload, m->payload.size);
+        m->has_previous = coin(random);
+        m->previous = (Previous) { .epoch = any_u64(random), .sequence = between(random, 1, UINT64_MAX) };
 }
 
 void message_random(Random *random, MessageType type, size_t payload_max, RandomMessage *ret) {
@@ -213,7 +260,7 @@ void message_random(Random *random, MessageType type, size_t payload_max, Random
                 return;
         case MESSAGE_PING:
         case MESSAGE_PONG:
-                m->ping = (PingMessage) { .nonce = any_u64(random), .n_links = any_u16(random, 0) };
+                any_ping(random, &m->ping);
                 return;
         case MESSAGE_REGISTER:
         case MESSAGE_REFUTE:
@@ -237,7 +284,7 @@ void message_random(Random *random, MessageType type, size_t payload_max, Random
                 return;
         case MESSAGE_LIST_OK:
                 m->list_ok.total = any_u32(random);
-                m->list_ok.n_records = any_records(random, m->list_ok.records);
+                m->list_ok.n_records = any_records(random, m->list_ok.records, MESSAGE_RECORDS_MAX);
                 return;
         case MESSAGE_RENEW:
                 m->renew = (RenewMessage) {
@@ -249,7 +296,7 @@ void message_random(Random *random, MessageType type, size_t payload_max, Random
                 m->renew_ok.total = any_u32(random);
                 m->renew_ok.has_held = coin(random);
                 m->renew_ok.held = any_held(random);
-                m->renew_ok.n_records = any_records(random, m->renew_ok.records);
+                m->renew_ok.n_records = any_records(random, m->renew_ok.records, MESSAGE_RECORDS_MAX);
                 return;
         case MESSAGE_LEAVE:
                 m->leave = (LeaveMessage) { .epoch = any_u64(random), .incarnation = any_u32(random) };
@@ -286,17 +333,32 @@ void message_random(Random *random, MessageType type, size_t payload_max, Random
                 any_gossip(random, payload_max, ret);
                 return;
         case MESSAGE_MEMBERS:
+                any_members(random, &m->members);
+                return;
         case MESSAGE_SHUFFLE:
         case MESSAGE_SHUFFLE_REPLY:
+                m->shuffle.ttl = (uint32_t) between(random, 0, UINT8_MAX);
+                m->shuffle.n_records = any_records(random, m->shuffle.records, SHUFFLE_RECORDS_MAX);
+                return;
         case MESSAGE_PROBE_REQ:
         case MESSAGE_PROBE_ACK:
         case MESSAGE_PROBE_NACK:
+                m->probe.nonce = any_u64(random);
+                m->probe.id = any_id(random);
+                m->probe.n_addresses = any_addresses(random, m->probe.addresses, RECORD_ADDRESSES_MAX);
+                return;
+        case MESSAGE_LINKS:
+        case MESSAGE_LINKS_OK:
+                any_links(random, &m->links);
+                return;
         case MESSAGE_IHAVE:
         case MESSAGE_GRAFT:
-        case MESSAGE_PRUNE:
         case MESSAGE_MSG_RANGES:
         case MESSAGE_MSG_WANT:
-                break;
+                any_ranges(random, &m->ranges);
+                return;
+        case MESSAGE_PRUNE:
+                return;
         }
         assert(false);
 }

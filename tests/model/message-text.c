@@ -71,6 +71,43 @@ static void print_records(FILE *f, const Record *records, size_t n) {
         fputc(']', f);
 }
 
+static void print_ranges(FILE *f, const Range *ranges, size_t n) {
+        fputs(" range=[", f);
+        for (size_t i = 0; i < n; i++)
+                fprintf(f, "%s%s/%" PRIu64 "/%" PRIu64 "/%" PRIu64, i > 0 ? "," : "",
+                        NODE_ID_TEXT(&ranges[i].origin), ranges[i].epoch, ranges[i].first, ranges[i].last);
+        fputc(']', f);
+}
+
+static void print_members(FILE *f, const MembersMessage *m) {
+        print_records(f, m->records, m->n_records);
+        fputs(" suspicion=[", f);
+        for (size_t i = 0; i < m->n_suspicions; i++) {
+                const Suspicion *a = m->suspicions + i;
+
+                fprintf(f, "%s%s/%" PRIu64 "/%" PRIu32, i > 0 ? "," : "", NODE_ID_TEXT(&a->id), a->epoch, a->incarnation);
+                fprintf(f, "/%s/%u", NODE_ID_TEXT(&a->accuser), a->n_others);
+        }
+        fputc(']', f);
+}
+
+static void print_neighbours(FILE *f, const PingMessage *m) {
+        fputs(" neighbour=[", f);
+        for (size_t i = 0; i < m->n_neighbours; i++) {
+                fprintf(f, "%s%s/", i > 0 ? "," : "", NODE_ID_TEXT(&m->neighbours[i].id));
+                print_address(f, &m->neighbours[i].address);
+        }
+        fputc(']', f);
+}
+
+static void print_links(FILE *f, const LinksMessage *m) {
+        fputs(" link=[", f);
+        for (size_t i = 0; i < m->n_links; i++)
+                fprintf(f, "%s%s/%u/%" PRIu32, i > 0 ? "," : "",
+                        NODE_ID_TEXT(&m->links[i].id), m->links[i].flags, m->links[i].rtt_usec);
+        fputc(']', f);
+}
+
 static void print_hello(FILE *f, const HelloMessage *m) {
         print_text(f, "network", m->network);
         print_number(f, "version_min", m->version_min);
@@ -131,6 +168,8 @@ static void print_message(FILE *f, const Message *m) {
         case MESSAGE_PONG:
                 print_number(f, "nonce", m->ping.nonce);
                 print_number(f, "links", m->ping.n_links);
+                if (m->type == MESSAGE_PONG)
+                        print_neighbours(f, &m->ping);
                 return;
         case MESSAGE_REGISTER:
                 fputs(" record=", f);
@@ -202,19 +241,43 @@ static void print_message(FILE *f, const Message *m) {
                         m->gossip.id.epoch, m->gossip.id.sequence, m->gossip.age_msec, m->gossip.n_hops);
                 print_hex(f, "topic", m->gossip.topic.data, m->gossip.topic.size);
                 print_hex(f, "payload", m->gossip.payload.data, m->gossip.payload.size);
+                if (m->gossip.has_previous)
+                        fprintf(f, " previous=%" PRIu64 "/%" PRIu64, m->gossip.previous.epoch, m->gossip.previous.sequence);
                 return;
         case MESSAGE_MEMBERS:
+                print_members(f, &m->members);
+                return;
         case MESSAGE_SHUFFLE:
+                print_number(f, "ttl", m->shuffle.ttl);
+                print_records(f, m->shuffle.records, m->shuffle.n_records);
+                return;
         case MESSAGE_SHUFFLE_REPLY:
+                print_records(f, m->shuffle.records, m->shuffle.n_records);
+                return;
         case MESSAGE_PROBE_REQ:
+                print_number(f, "nonce", m->probe.nonce);
+                print_id(f, "id", &m->probe.id);
+                print_addresses(f, m->probe.addresses, m->probe.n_addresses);
+                return;
         case MESSAGE_PROBE_ACK:
         case MESSAGE_PROBE_NACK:
+                print_number(f, "nonce", m->probe.nonce);
+                return;
+        case MESSAGE_LINKS:
+                print_number(f, "nonce", m->links.nonce);
+                return;
+        case MESSAGE_LINKS_OK:
+                print_number(f, "nonce", m->links.nonce);
+                print_links(f, &m->links);
+                return;
         case MESSAGE_IHAVE:
         case MESSAGE_GRAFT:
-        case MESSAGE_PRUNE:
         case MESSAGE_MSG_RANGES:
         case MESSAGE_MSG_WANT:
-                break;
+                print_ranges(f, m->ranges.ranges, m->ranges.n_ranges);
+                return;
+        case MESSAGE_PRUNE:
+                return;
         }
         assert(false);
 }

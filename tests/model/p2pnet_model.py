@@ -113,6 +113,7 @@ class Topic(Bytes):
         return value.encode('ascii')
 
 
+Neighbour = namedtuple('Neighbour', 'id address')
 Address = namedtuple('Address', 'host port')            # host: an ipaddress.IPv4Address or IPv6Address
 
 
@@ -161,6 +162,25 @@ class Struct:
         return '/'.join(kind.text(v) for kind, v in zip(self.kinds.values(), value))
 
 
+class NeighbourKind:
+    def decode(self, data):
+        require(len(data) >= 16, 'size')
+        return Neighbour(Id().decode(data[:16]), AddressKind().decode(data[16:]))
+
+    def encode(self, value):
+        return value.id + AddressKind().encode(value.address)
+
+    def text(self, value):
+        return value.id.hex() + '/' + AddressKind().text(value.address)
+
+
+class RangeKind(Struct):
+    def decode(self, data):
+        value = super().decode(data)
+        require(value.first <= value.last, 'range')
+        return value
+
+
 class RecordKind:
     def decode(self, data):
         return decode_body(RECORD, data)
@@ -176,9 +196,14 @@ STATE = Number(1, 0, 3)
 HELD = Struct('Held', epoch=Number(8), incarnation=Number(4), state=STATE)
 RENEWAL = Struct('Renewal', id=Id(), epoch=Number(8), age=Number(4))
 STAMP = Struct('Stamp', origin=Id(), epoch=Number(8), sequence=Number(8, low=1), age=Number(4), hops=Number(1))
-Held, Renewal, Stamp = HELD.type, RENEWAL.type, STAMP.type
+RANGE = RangeKind('Range', origin=Id(), epoch=Number(8), first=Number(8, low=1), last=Number(8, low=1))
+SUSPICION = Struct('Suspicion', id=Id(), epoch=Number(8), incarnation=Number(4), accuser=Id(), others=Number(1))
+PREVIOUS = Struct('Previous', epoch=Number(8), sequence=Number(8, low=1))
+LINK = Struct('Link', id=Id(), flags=Number(1), rtt=Number(4))
+Held, Renewal, Stamp, Range, Suspicion, Previous, Link = (
+    kind.type for kind in (HELD, RENEWAL, STAMP, RANGE, SUSPICION, PREVIOUS, LINK))
 
-# Section 2.2. What has no place in a message of version 1 is not here: it is unknown wherever it comes.
+# Section 2.2.
 TAGS = {
     'NETWORK': (1, Text(1, 64)),
     'VERSION_MIN': (2, Number(2, low=1)),
@@ -214,15 +239,21 @@ TAGS = {
     'STAMP': (32, STAMP),
     'TOPIC': (33, Topic(1, 255)),
     'PAYLOAD': (34, Bytes(0, 1024 * 1024)),
+    'RANGE': (35, RANGE),
+    'TTL': (36, Number(1)),
+    'SUSPICION': (37, SUSPICION),
+    'PREVIOUS': (38, PREVIOUS),
+    'NEIGHBOUR': (39, NeighbourKind()),
+    'LINK': (40, LINK),
 }
 
-# Section 3, in its own notation. A reserved type is not here.
+# Section 3, in its own notation.
 MESSAGES = {
     0x01: ('HELLO', 'NETWORK VERSION_MIN VERSION_MAX ID EPOCH ROLE PURPOSE NAME PORT [ADDRESS 0..4] FEATURES'),
     0x02: ('HELLO_OK', 'VERSION ID EPOCH ROLE NAME PORT [ADDRESS 0..4] FEATURES [OBSERVED] [HELD]'),
     0x03: ('CLOSE', 'REASON RETRY_AFTER DETAIL'),
     0x04: ('PING', 'NONCE LINKS'),
-    0x05: ('PONG', 'NONCE LINKS'),
+    0x05: ('PONG', 'NONCE LINKS [NEIGHBOUR 0..8]'),
     0x10: ('REGISTER', 'RECORD(1) LINKS'),
     0x11: ('REGISTER_OK', 'LEASE TOTAL [HELD]'),
     0x12: ('LIST', 'COUNT [AFTER]'),
@@ -233,13 +264,26 @@ MESSAGES = {
     0x17: ('DEAD_REPORT', 'ID EPOCH INCARNATION'),
     0x18: ('ACCUSED', 'HELD'),
     0x19: ('REFUTE', 'RECORD(1)'),
+    0x20: ('MEMBERS', '[RECORD 0..64] [SUSPICION 0..64]'),
     0x21: ('SYNC_DIGEST', 'DIGEST'),
     0x22: ('SYNC_RECORDS', '[RECORD 0..64] [RENEWAL 0..512] [BUCKETS]'),
     0x30: ('NEIGHBOR', 'PRIORITY LINKS'),
     0x31: ('ACCEPT', 'LINKS'),
     0x32: ('BUSY', '[ADDRESS 0..8]'),
     0x33: ('DISCONNECT', 'REASON'),
-    0x50: ('GOSSIP', 'STAMP TOPIC PAYLOAD'),
+    0x34: ('SHUFFLE', 'TTL [RECORD 0..8]'),
+    0x35: ('SHUFFLE_REPLY', '[RECORD 0..8]'),
+    0x40: ('PROBE_REQ', 'NONCE ID [ADDRESS 0..4]'),
+    0x41: ('PROBE_ACK', 'NONCE'),
+    0x42: ('PROBE_NACK', 'NONCE'),
+    0x43: ('LINKS', 'NONCE'),
+    0x44: ('LINKS_OK', 'NONCE [LINK 0..64]'),
+    0x50: ('GOSSIP', 'STAMP TOPIC PAYLOAD [PREVIOUS]'),
+    0x51: ('IHAVE', '[RANGE 0..512]'),
+    0x52: ('GRAFT', '[RANGE 0..512]'),
+    0x53: ('PRUNE', ''),
+    0x54: ('MSG_RANGES', '[RANGE 0..512]'),
+    0x55: ('MSG_WANT', '[RANGE 0..512]'),
 }
 
 Field = namedtuple('Field', 'key tag kind required repeated')

@@ -273,7 +273,7 @@ static void test_a_second_handshake_is_refused(void **state) {
         }
 }
 
-static const uint8_t unknown_frame[] = { 0, 0, 0, 2, 0x7e, 0 }, reserved_frame[] = { 0, 0, 0, 3, MESSAGE_SHUFFLE, 0, 0xff };
+static const uint8_t unknown_frame[] = { 0, 0, 0, 2, 0x7e, 0 }, later_frame[] = { 0, 0, 0, 3, 0x60, 0, 0xff };
 
 static void test_an_unknown_type_ends_a_handshake_and_nothing_later(void **state) {
         Harness *h = *state;
@@ -287,12 +287,12 @@ static void test_an_unknown_type_ends_a_handshake_and_nothing_later(void **state
         link = dial_to(h, 3);
         harness_change(h, link, LINK_CONNECTED);
         expect(h, link, MESSAGE_HELLO);
-        harness_send_bytes(h, link, reserved_frame, sizeof(reserved_frame));
+        harness_send_bytes(h, link, later_frame, sizeof(later_frame));
         expect_close(h, link, CLOSE_PROTOCOL);
 
         link = harness_open(h, &other);
         harness_send_bytes(h, link, unknown_frame, sizeof(unknown_frame));
-        harness_send_bytes(h, link, reserved_frame, sizeof(reserved_frame));
+        harness_send_bytes(h, link, later_frame, sizeof(later_frame));
         assert_true(harness_is_up(h, link));
         expect_nothing(h, link);
         assert_int_equal(counted(h, COUNTER_FRAMES_UNKNOWN), 4);

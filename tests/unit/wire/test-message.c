@@ -260,7 +260,7 @@ static void test_our_own_mistakes_do_not_reach_the_wire(void **state) {
         Scratch *s = *state;
         Message *m = &s->original.message;
 
-        assert_not_encodable(&(Message) { .type = MESSAGE_MEMBERS });
+        assert_not_encodable(&(Message) { .type = 0x60 });
         assert_not_encodable(&(Message) { .type = 0x7f });
         assert_not_encodable(&(Message) { .type = MESSAGE_DISCONNECT });                        /* reason 0 */
         assert_not_encodable(&(Message) { .type = MESSAGE_DISCONNECT, .disconnect.reason = 256 });
