@@ -93,6 +93,10 @@ static inline void register_one_of_many(Harness *harness, unsigned i) {
         harness_drop_sent(harness);
 }
 
+static inline uint64_t own_epoch(Harness *harness) {
+        return node_identity(harness_node(harness))->epoch;
+}
+
 /* How the node holds a member; fails when it does not know it. */
 static inline MemberInfo member_of(Harness *harness, uint8_t n) {
         NodeId id = ID(n);
