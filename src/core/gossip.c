@@ -104,6 +104,10 @@ static void gossip_deliver(Node *node, FrameBuffer *buffer, const char *from_nam
         delivery->own = own;
         delivery->age_usec = (usec_t) message.gossip.age_msec * USEC_PER_MSEC;
         delivery->n_hops = own ? 0 : message.gossip.n_hops - 1U;
+        if (!own) {
+                node_observe(node, DISTRIBUTION_DELIVERY_AGE, delivery->age_usec);
+                node_observe(node, DISTRIBUTION_DELIVERY_HOPS, delivery->n_hops);
+        }
         delivery->frame = frame_buffer_ref(buffer);
         delivery->topic = message.gossip.topic;
         delivery->payload = message.gossip.payload;

@@ -128,8 +128,12 @@ int liveness_on_received(Node *node, Session *session, usec_t now_usec) {
 
 int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
         /* A PONG to an earlier PING proves life like any other byte, but measures nothing. */
-        if (pong->nonce == session->liveness.nonce && session->liveness.sent_usec > 0)
-                liveness_sample(&session->liveness, usec_sub(now_usec, session->liveness.sent_usec));
+        if (pong->nonce == session->liveness.nonce && session->liveness.sent_usec > 0) {
+                usec_t rtt_usec = usec_sub(now_usec, session->liveness.sent_usec);
+
+                liveness_sample(&session->liveness, rtt_usec);
+                node_observe(node, DISTRIBUTION_ROUND_TRIP, rtt_usec);
+        }
         return node->ops->alive(node, session, now_usec);
 }
 

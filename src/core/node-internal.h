@@ -235,6 +235,7 @@ struct Node {
         PendingPing pings[PINGS_MAX];
         RateLimit id_changes;
         uint64_t counters[_COUNTER_MAX];
+        Distributions *distributions;   /* borrowed, or NULL */
 
         const RoleOps *ops;
         union {
@@ -257,6 +258,9 @@ Notice *node_notice(Node *node, NoticeType type);
 Notice *node_notice_session(Node *node, NoticeType type, const Session *session);
 Notice *node_notice_member(Node *node, NoticeType type, const Member *member);
 void node_persist(Node *node, PersistWhat what);
+
+/* One more value, for whoever keeps them. */
+void node_observe(Node *node, Distribution distribution, uint64_t value);
 
 /* Our own record, alive. */
 Record node_record(const Node *node);

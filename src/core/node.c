@@ -50,6 +50,15 @@ uint64_t node_counter(const Node *node, Counter counter) {
         return node->counters[counter];
 }
 
+void node_set_distributions(Node *node, Distributions *distributions) {
+        node->distributions = distributions;
+}
+
+void node_observe(Node *node, Distribution distribution, uint64_t value) {
+        if (node->distributions)
+                histogram_add(node->distributions->histograms + distribution, value);
+}
+
 /* ---- life ---- */
 
 int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *identity, uint64_t run) {

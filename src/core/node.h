@@ -15,6 +15,7 @@
  * peer-node.h and seed-node.h have what only one of the roles does.
  */
 
+#include "core/distribution.h"
 #include "core/effect.h"
 #include "core/params.h"
 
@@ -140,6 +141,10 @@ typedef enum Counter {
 /* "GossipReceived", the key in GetStatistics. */
 const char *counter_to_string(Counter counter);
 uint64_t node_counter(const Node *node, Counter counter);
+
+/* From now on what the node observes is counted there, too. @distributions is borrowed, and several nodes may share it; NULL:
+ * it is not kept. */
+void node_set_distributions(Node *node, Distributions *distributions);
 
 const NodeSettings *node_settings(const Node *node);
 const NodeIdentity *node_identity(const Node *node);

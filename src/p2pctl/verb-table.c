@@ -18,7 +18,7 @@ const Verb verbs[] = {
           verb_show, WORDS_PEERS },
         { "seeds",       "",                  0, 0,        "The seeds and what became of them",
           verb_seeds },
-        { "statistics",  "",                  0, 0,        "Counters",
+        { "statistics",  "",                  0, 0,        "Counters, and how long things take",
           verb_statistics },
         { "monitor",     "",                  0, 0,        "Watch what happens until Ctrl-C",
           verb_monitor },

@@ -9,7 +9,9 @@
 typedef int VerbFunction(Ctl *ctl, size_t n_arguments, char **arguments);
 
 /* ctl-status.c */
-VerbFunction verb_status, verb_statistics;
+VerbFunction verb_status;
+/* ctl-statistics.c */
+VerbFunction verb_statistics;
 /* ctl-online.c */
 VerbFunction verb_is_online, verb_wait_online;
 /* ctl-peers.c */

@@ -115,6 +115,8 @@ int peerd_main(const Options *options) {
                 return r;
         if (peerd_init(&peerd) < 0)
                 return EX_OSERR;
+        distributions_init(&peerd.distributions);
+        node_set_distributions(peerd.daemon.node, &peerd.distributions);
         r = service_init(&peerd.service, &peerd.daemon, options->bus, BUS_NAME_PEER, BUS_INTERFACE_MANAGER, &peerd_bus_handlers);
         if (r != 0)
                 return r;

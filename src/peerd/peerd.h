@@ -11,6 +11,7 @@
 
 typedef struct Peerd {
         Daemon daemon;                  /* everything that a seed has as well; .node is the peer's */
+        Distributions distributions;    /* what the node observes, for GetHistogram() */
         LogLimit delivery_limit;
         Service service;                /* the bus */
         Subscriptions *subscriptions;

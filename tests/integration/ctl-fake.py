@@ -184,6 +184,12 @@ class Hostile(Bus):
         self.assertEqual(json.loads(self.run_ctl("-j", "statistics").stdout)["statistics"],
                          {"Zeta": 1, "Alpha\x1b[1m": None})
 
+    def test_percentiles_are_what_the_counts_say(self):
+        histogram = json.loads(self.run_ctl("-j", "statistics").stdout)["histograms"]["deliveryAgeUSec"]
+        self.assertEqual(histogram, {"count": 100, "sum": 5000, "max": 3000, "bounds": [1000, 2000], "counts": [98, 1, 1],
+                                     "p50": 999, "p90": 999, "p99": 1999})
+        self.assertRegex(self.run_ctl("statistics").stdout, r"\nAge at delivery +100 +0\.9 ms +0\.9 ms +1\.9 ms +3\.0 ms\n")
+
     def test_a_description_that_is_none_is_said(self):
         self.assertIn("does not understand", self.run_ctl("status", status=1).stderr)
 

@@ -112,6 +112,11 @@ static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error
         return sd_bus_reply_method_return(m, "a{st}", 2, "Zeta", UINT64_C(1), "Alpha\033[1m", UINT64_MAX);
 }
 
+static int method_get_histogram(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return sd_bus_reply_method_return(m, "atattt", 2, UINT64_C(1000), UINT64_C(2000),
+                                          3, UINT64_C(98), UINT64_C(1), UINT64_C(1), UINT64_C(5000), UINT64_C(3000));
+}
+
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(m, "s", "[\"not what was promised\"]");
 }
@@ -243,6 +248,7 @@ static const sd_bus_vtable fake_vtable[] = {
         SD_BUS_METHOD("ListPeers", "ta{sv}", "a(sossssttta{sv})", method_list_peers, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListSeeds", "", "a(sssstta{sv})", method_list_seeds, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetStatistics", "", "a{st}", method_get_statistics, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetHistogram", "s", "atattt", method_get_histogram, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Describe", "", "s", method_describe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Ping", "s", "t", method_ping, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", "asa{sv}", "o", method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),

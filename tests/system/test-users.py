@@ -49,6 +49,7 @@ def calls(p):
         other = p.property(PEERS[0], 'NodeId')
         common = {'ListPeers': ('ta{sv}', 1, {}), 'GetPeer': ('s', other), 'ListSeeds': (), 'GetStatistics': (), 'Describe': ()}
         reading = {(interface, method): args for interface in (MANAGER, SEED) for method, args in common.items()}
+        reading[MANAGER, 'GetHistogram'] = ('s', 'DeliveryHops')
         changing = {
                 (MANAGER, 'Publish'): ('saya{sv}', '/x', b'y', {}),
                 (MANAGER, 'Subscribe'): ('asa{sv}', ['*'], {}),
