@@ -17,7 +17,7 @@ int each_run(Ctl *ctl, const EachVerb *verb, void *userdata) {
 
         if (!all)
                 return -ENOMEM;
-        r = ctl_select(ctl, TARGET_ANY, &instances, &n);
+        r = ctl_select(ctl, verb->target, &instances, &n);
         if (r != 0)
                 return r;
 

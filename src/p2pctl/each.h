@@ -5,10 +5,11 @@
 
 #include <jansson.h>
 
-#include "p2pctl/ctl.h"
+#include "p2pctl/ctl-bus.h"
 
 typedef struct EachVerb {
         bool is_paged;
+        Target target;          /* what it is asked of; with -i all the others are left out */
         bool has_heading;       /* of its own; else it is the name of the instance, where there are several */
 
         /* Asks. Return: 0 and a value of the caller's; an exit status after a sentence; a negative errno. */

@@ -200,8 +200,7 @@ int facts_describe(Ctl *ctl, const Instance *instance, json_t **ret) {
 
 /* ---- rows ---- */
 
-/* How long ago; null for "not known". */
-static json_t *json_age(usec_t timestamp, usec_t now) {
+json_t *fact_age(usec_t timestamp, usec_t now) {
         return timestamp == 0 ? json_null() : json_u64(usec_sub(now, timestamp));
 }
 
@@ -224,7 +223,7 @@ static int row_add_extra(sd_bus_message *m, json_t *row, usec_t now) {
         if (lease > 0 && json_object_set_new(row, "leaseUSec", json_until(lease, now)) < 0)
                 return -ENOMEM;
         registered = fact_u64(extra, "registeredTimestamp");
-        if (registered > 0 && json_object_set_new(row, "registeredUSec", json_age(registered, now)) < 0)
+        if (registered > 0 && json_object_set_new(row, "registeredUSec", fact_age(registered, now)) < 0)
                 return -ENOMEM;
         (void) json_object_del(extra, "leaseTimestamp");
         (void) json_object_del(extra, "registeredTimestamp");
@@ -245,9 +244,9 @@ static int read_peer(sd_bus_message *m, usec_t now, json_t **ret) {
                          "address", json_text(address),
                          "state", state,
                          "direction", direction,
-                         "sinceUSec", json_age(since, now),
+                         "sinceUSec", fact_age(since, now),
                          "rttUSec", rtt > 0 ? json_u64(rtt) : json_null(),
-                         "heardUSec", json_age(heard, now));
+                         "heardUSec", fact_age(heard, now));
         return 0;
 }
 

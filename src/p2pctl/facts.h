@@ -26,6 +26,9 @@ int facts_describe(Ctl *ctl, const Instance *instance, json_t **ret);
 int facts_read_peers(sd_bus_message *m, usec_t now, json_t **ret);
 int facts_read_seeds(sd_bus_message *m, usec_t now, json_t **ret);
 
+/* How long ago a point in time was; null when it is not known. */
+json_t *fact_age(usec_t timestamp, usec_t now);
+
 /* Members of objects, with "" and 0 for what is not there or null. */
 const char *fact_text(const json_t *object, const char *key);
 uint64_t fact_u64(const json_t *object, const char *key);

@@ -20,6 +20,8 @@ const Verb verbs[] = {
           verb_seeds },
         { "statistics",  "",                  0, 0,        "Counters, and how long things take",
           verb_statistics },
+        { "topics",      "",                  0, 0,        "What messages are about, and how many there were",
+          verb_topics },
         { "monitor",     "",                  0, 0,        "Watch what happens until Ctrl-C",
           verb_monitor },
         { "is-online",   "",                  0, 0,        "Whether it has found the network (exit status)",

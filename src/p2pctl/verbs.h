@@ -16,6 +16,8 @@ VerbFunction verb_statistics;
 VerbFunction verb_is_online, verb_wait_online;
 /* ctl-peers.c */
 VerbFunction verb_peers, verb_seeds;
+/* ctl-topics.c */
+VerbFunction verb_topics;
 /* ctl-show.c */
 VerbFunction verb_show;
 /* ctl-monitor.c */

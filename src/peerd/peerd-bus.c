@@ -3,12 +3,12 @@
 #include "peerd/peerd-bus.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/text.h"
 #include "bus/error.h"
 #include "bus/names.h"
 #include "peerd/delivery.h"
+#include "peerd/overview-bus.h"
 #include "peerd/peerd.h"
 #include "service/facts.h"
 #include "service/member-bus.h"
@@ -120,43 +120,6 @@ static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error
         };
 
         return facts_reply_statistics(m, service, gauges, ELEMENTSOF(gauges));
-}
-
-static int fail_no_histogram(const char *name, sd_bus_error *error) {
-        char names[256] = "";
-        size_t size = 0;
-
-        for (Distribution i = 0; i < _DISTRIBUTION_MAX && size < sizeof(names); i++)
-                size += (size_t) snprintf(names + size, sizeof(names) - size, "%s%s", i == 0 ? "" : ", ", distribution_to_string(i));
-        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Found '%.60s', accepted is one of %s.", name, names);
-}
-
-static int method_get_histogram(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const Histogram *histogram;
-        Distribution distribution;
-        const char *name;
-        int r;
-
-        r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-                return r;
-        distribution = distribution_from_string(name);
-        if (distribution < 0)
-                return fail_no_histogram(name, error);
-        histogram = &peerd_of(userdata)->distributions.histograms[distribution];
-
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(reply, 'a', "t");
-        for (size_t i = 0; r >= 0 && i < HISTOGRAM_BOUNDS; i++)
-                r = sd_bus_message_append(reply, "t", histogram_bound(histogram, i));
-        if (r < 0 || (r = sd_bus_message_close_container(reply)) < 0 ||
-            (r = sd_bus_message_append_array(reply, 't', histogram->counts, sizeof(histogram->counts))) < 0 ||
-            (r = sd_bus_message_append(reply, "tt", histogram->sum, histogram->max)) < 0)
-                return r;
-        return sd_bus_message_send(reply);
 }
 
 /* ---- messages ---- */
@@ -307,10 +270,8 @@ static int method_ping(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         NODE_BUS_METHODS,
+        OVERVIEW_BUS_METHODS,
         SD_BUS_METHOD_WITH_ARGS("GetStatistics", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{st}", statistics), method_get_statistics,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("GetHistogram", SD_BUS_ARGS("s", name),
-                                SD_BUS_RESULT("at", bounds, "at", counts, "t", sum, "t", max), method_get_histogram,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_describe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

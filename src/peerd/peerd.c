@@ -16,6 +16,7 @@
 /* ---- effects ---- */
 
 static void peerd_deliver(Peerd *peerd, const Delivery *delivery) {
+        topics_count(peerd->topics, delivery->topic, delivery->payload.size, daemon_now(&peerd->daemon));
         subscriptions_deliver(peerd->subscriptions, delivery);
         if (log_limit_allow(&peerd->delivery_limit, daemon_now(&peerd->daemon)))
                 delivery_log(delivery, peerd->daemon.config->gossip_log_level);
@@ -82,6 +83,7 @@ static void peerd_done(Peerd *peerd) {
         service_done(&peerd->service);
         subscriptions_free(peerd->subscriptions);
         calls_free(peerd->calls);
+        topics_free(peerd->topics);
         log_limit_done(&peerd->delivery_limit);
         daemon_done(&peerd->daemon);
 }
@@ -93,6 +95,8 @@ static int peerd_init(Peerd *peerd) {
         r = log_limit_init(&peerd->delivery_limit, peerd->daemon.event, DELIVERIES_PER_SECOND, "message", "messages");
         if (r >= 0)
                 r = calls_new(&peerd->calls, &peerd->daemon);
+        if (r >= 0)
+                r = topics_new(&peerd->topics);
         if (r >= 0)
                 r = subscriptions_new(&peerd->subscriptions, &peerd->service);
         if (r < 0)

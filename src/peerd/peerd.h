@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "peerd/calls.h"
 #include "peerd/subscription.h"
+#include "peerd/topics.h"
 #include "service/service.h"
 
 typedef struct Peerd {
@@ -16,6 +17,7 @@ typedef struct Peerd {
         Service service;                /* the bus */
         Subscriptions *subscriptions;
         Calls *calls;
+        Topics *topics;
 } Peerd;
 
 /* Runs a peer until it is asked to stop. Return: the exit status. */

@@ -194,6 +194,15 @@ static bool subscription_wants(const Subscription *subscription, const char *top
         return false;
 }
 
+size_t subscriptions_n_for(const Subscriptions *subscriptions, const char *topic) {
+        const Subscription *subscription;
+        size_t n = 0;
+
+        DL_FOREACH(subscriptions->list, subscription)
+                n += !subscription->call && subscription_wants(subscription, topic);
+        return n;
+}
+
 static int subscription_send(Subscription *subscription, const Delivery *delivery, const char *topic) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;

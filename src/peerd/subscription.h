@@ -31,3 +31,5 @@ int subscriptions_subscribe(Subscriptions *subscriptions, sd_bus_message *m, sd_
 void subscriptions_deliver(Subscriptions *subscriptions, const Delivery *delivery);
 
 size_t subscriptions_n(const Subscriptions *subscriptions);
+/* How many of them have a pattern that matches. */
+size_t subscriptions_n_for(const Subscriptions *subscriptions, const char *topic);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a node shows of the network as a whole and over time: histograms."""
+"""What a node shows of the network as a whole and over time: histograms, topics."""
 
 import unittest
 
@@ -86,6 +86,66 @@ class Histograms(Overview):
         seed = self.net.seeds[0]
         self.assertNotIn("HISTOGRAM", self.net.ctl("-i", seed, "statistics").stdout)
         self.assertNotIn("histograms", self.net.json("-i", seed, "statistics"))
+
+
+class Topics(Overview):
+    SEEDS, PEERS = 1, 2
+
+    def topics(self, peer):
+        rows, others = self.call(peer, "ListTopics")
+        return {row[0]: row[1:] for row in rows}, others
+
+    def test_messages_are_counted_by_topic_wherever_they_arrive(self):
+        first, second = self.net.peers
+        subscription = self.net.ctl_start("-i", first, "subscribe", "--count=1", "--timeout=60", "/topics/[ab]")
+        self.net.wait_for(lambda: self.net.json("-i", first, "statistics")["statistics"]["Subscriptions"] == 1, "a subscription")
+        self.assertEqual(self.topics(first)[0].get("/topics/a"), None)
+        for topic, payload in (("/topics/b", b"xyz"), ("/topics/c", b""), ("/topics/c", b"1234567")):
+            publish(self.client, second, topic, payload)
+        self.assertEqual(subscription.wait(timeout=60), 0)
+        self.net.wait_for(lambda: self.topics(first)[0].get("/topics/c", [0])[0] == 2, "all have arrived")
+
+        for peer in self.net.peers:
+            now = self.net.busctl("get-property", bus_name(peer), ROOT, MANAGER, "Timestamp")
+            rows, others = self.topics(peer)
+            self.assertEqual(list(rows), sorted(rows))
+            self.assertEqual(rows["/topics/b"][:2], (1, 3))
+            self.assertEqual(rows["/topics/c"][:2], (2, 7))
+            self.assertTrue(all(0 < row[2] <= now for row in rows.values()))
+            self.assertEqual(others, (0, 0, 0))
+
+    def test_subscriptions_that_match_are_counted(self):
+        first = self.net.peers[0]
+        publish(self.client, first, "/matched/x")
+        self.assertEqual(self.topics(first)[0]["/matched/x"][3], 0)
+        paths = [self.call(first, "Subscribe", "asa{sv}", patterns, {})[0] for patterns in (["/matched/*", "/matched/x"], ["/no"])]
+        self.assertEqual(self.topics(first)[0]["/matched/x"][3], 1)
+        for path in paths:
+            self.client.call(bus_name(first), path, "org.p2pnet.Node1.Subscription", "Close", "")
+        self.assertEqual(self.topics(first)[0]["/matched/x"][3], 0)
+
+    def test_p2pctl_shows_them_and_says_when_there_are_none(self):
+        first, seed = self.net.peers[0], self.net.seeds[0]
+        publish(self.client, first, "/shown <&>\"", b"0123456789")
+        text = self.net.ctl("-i", first, "topics").stdout
+        self.assertEqual(text.splitlines()[0].split(), ["TOPIC", "MESSAGES", "PAYLOAD", "LAST", "SUBSCRIPTIONS"])
+        self.assertRegex(text, r'\n/shown <&>" +1 +10 B +just now +-\n')
+        self.assertRegex(text, rf"\n\n\d+ topics?, as seen by {first} since it started\.\n")
+        row = [topic for topic in self.net.json("-i", first, "topics")["topics"] if topic["topic"].startswith("/shown")][0]
+        self.assertEqual((row["messages"], row["bytes"], row["subscriptions"]), (1, 10, 0))
+        self.assertLess(row["lastUSec"], 60 * 1000000)
+
+        self.assertIn(f"{seed} is a seed; only peers do this.", self.net.ctl("-i", seed, "topics", status=2).stderr)
+        self.assertEqual([facts["instance"] for facts in self.net.json("-i", "all", "topics")], self.net.peers)
+
+
+class Silence(Overview):
+    PEERS = 1
+
+    def test_where_nothing_has_come_p2pctl_says_so(self):
+        peer = self.net.peers[0]
+        self.assertEqual(self.net.ctl("topics").stdout.splitlines()[0], f"No message has reached {peer} since it started.")
+        self.assertEqual(self.net.json("topics")["topics"], [])
 
 
 if __name__ == "__main__":

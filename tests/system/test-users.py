@@ -50,6 +50,7 @@ def calls(p):
         common = {'ListPeers': ('ta{sv}', 1, {}), 'GetPeer': ('s', other), 'ListSeeds': (), 'GetStatistics': (), 'Describe': ()}
         reading = {(interface, method): args for interface in (MANAGER, SEED) for method, args in common.items()}
         reading[MANAGER, 'GetHistogram'] = ('s', 'DeliveryHops')
+        reading[MANAGER, 'ListTopics'] = ()
         changing = {
                 (MANAGER, 'Publish'): ('saya{sv}', '/x', b'y', {}),
                 (MANAGER, 'Subscribe'): ('asa{sv}', ['*'], {}),
