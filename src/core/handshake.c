@@ -270,6 +270,7 @@ int session_on_hello_ok(Node *node, Session *session, const HelloOkMessage *ok, 
                 break;
 
         case SESSION_FOR_VERDICT:
+        case SESSION_FOR_SHUFFLE:
         case SESSION_ACCEPTED:
                 break;
         }

@@ -84,6 +84,7 @@ static int link_up(Node *node, Session *session, usec_t now_usec) {
                 peer->n_out++;
         else
                 peer->n_in++;
+        shuffle_link_up(session);
         view_remove(&peer->view, &session->id, session->addresses);
         view_lose(&peer->view, &session->id, session->addresses);       /* worth coming back to, some day */
         peer_remember(node, now_usec);
@@ -455,7 +456,7 @@ static int links_on_busy(Node *node, Session *session, const BusyMessage *busy, 
         node_notice_session(node, NOTICE_BUSY, session);
         for (size_t i = 0; i < busy->n_addresses; i++)
                 if (ratelimit_allow(&peer->hints, now_usec))
-                        view_add(&peer->view, NULL, busy->addresses + i);
+                        view_add_from(&peer->view, NULL, busy->addresses + i, &session->remote);
 
         r = session_close(node, session, CLOSE_DONE, NULL, now_usec);
         if (r < 0)

@@ -53,6 +53,7 @@ typedef enum SessionUse {
         SESSION_FOR_SEED,       /* with a configured seed, Session.seed */
         SESSION_FOR_CHECK,      /* does the known holder of an id still live? Session.waiting asks */
         SESSION_FOR_VERDICT,    /* does a suspect answer? The role's */
+        SESSION_FOR_SHUFFLE,    /* to answer a shuffle: the peer role's */
         SESSION_FOR_PING,       /* node_ping() of a member without a session */
 } SessionUse;
 
@@ -134,6 +135,8 @@ struct Session {
         size_t n_waiting;               /* messages of which the kernel has nothing yet */
         Liveness liveness;
 
+        RateLimit shuffles;             /* that came on it */
+
         unsigned n_requests;            /* seed and registrar: requests without an answer */
 
         /* Comparing tables: a seed's */
@@ -186,8 +189,8 @@ typedef struct RoleOps {
         int (*stop)(Node *node, usec_t now_usec);               /* before the sessions are closed */
         void (*free)(Node *node);
 
-        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT. Nobody else
-         * uses its timer then (set to UNUSED_USEC): the role sets it. It may close the session. */
+        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT or
+         * FOR_SHUFFLE. Nobody else uses its timer then (set to UNUSED_USEC): the role sets it. It may close the session. */
         int (*opened)(Node *node, Session *session, usec_t now_usec);
         /* The same session ended; or one that the role dialled never opened. It is freed afterwards. */
         int (*ended)(Node *node, Session *session, SessionEnd end, usec_t now_usec);

@@ -15,6 +15,7 @@ static const Params params_lan = {
         .links_inbound = 8,
         .passive_max = 30,
         .lost_max = 256,
+        .shuffle_usec = 30 * USEC_PER_SEC,
 
         .liveness_interval_usec = 1 * USEC_PER_SEC,
         .liveness_floor_usec = 500 * USEC_PER_MSEC,
@@ -59,6 +60,7 @@ Params params_of_profile(Profile profile) {
         case PROFILE_CLASSIC:
                 params.links_inbound = 0;
                 params.links_shared = true;
+                params.shuffle_usec = 0;
                 /* Three misses, each one interval after the other, whatever the round-trip time. */
                 params.liveness_interval_usec = 13 * USEC_PER_SEC;
                 params.liveness_floor_usec = 13 * USEC_PER_SEC;

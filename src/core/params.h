@@ -25,6 +25,7 @@ typedef struct Params {
         bool links_shared;              /* classic: links_outgoing counts links of either direction */
         unsigned passive_max;           /* others to fall back on */
         unsigned lost_max;              /* peers remembered on disk */
+        usec_t shuffle_usec;            /* between two shuffles of our own, +-50 %; 0: none, classic */
 
         /* Liveness */
         usec_t liveness_interval_usec;  /* a link silent for so long is asked */

@@ -6,6 +6,7 @@
  *
  *      registrar.c     a majority of the seeds: registration, lists, renewal, their verdicts
  *      links.c         the overlay: dialling, accepting, refusing, replacing links
+ *      shuffle.c       exchanging passive peers with others
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      gossip.c        messages: publishing, delivering, forwarding
  *      peer-node.c     the role's table, and members as they come and go
@@ -35,6 +36,7 @@ typedef enum PeerTimer {
         TIMER_PROBE,                    /* ask a member that we have no link to */
         TIMER_DOUBT,                    /* a seed has had time to answer about somebody who did not */
         TIMER_SETTLE,                   /* we have had time to find somebody */
+        TIMER_SHUFFLE,                  /* exchange passive peers with somebody */
 } PeerTimer;
 
 typedef struct HighCaller {
@@ -42,8 +44,27 @@ typedef struct HighCaller {
         usec_t when_usec;
 } HighCaller;
 
+#define REPLIES_MAX 4U                          /* sessions that we dial to answer shuffles, at a time */
+#define REPLIED_MAX 16U                         /* of whom we remember it */
+
+typedef struct ShuffleReply ShuffleReply;
+
+typedef struct Shuffle {
+        usec_t until_usec;              /* the answer to ours comes before, or not at all; 0: none is awaited */
+        size_t n_sent;
+        Address sent[SHUFFLE_RECORDS_MAX];      /* the passive peers in it */
+        ShuffleReply *replies[REPLIES_MAX];     /* that wait for a session to be sent on */
+        struct {
+                Address address;
+                usec_t when_usec;
+        } replied[REPLIED_MAX];         /* whom we dialled for that */
+        RateLimit dials, news;
+        Timer timer;
+} Shuffle;
+
 struct PeerNode {
         View view;
+        Shuffle shuffle;
         unsigned n_out, n_in;           /* links that are up */
         HighCaller high[HIGH_MAX];
         RateLimit hints;                /* dials to addresses that came with BUSY */
@@ -86,6 +107,17 @@ int links_disconnect(Node *node, Session *session, CloseReason reason, const cha
 static inline unsigned links_n(const Node *node) {
         return node->peer->n_out + node->peer->n_in;
 }
+
+/* ---- shuffle.c ---- */
+
+void shuffle_start(Node *node, usec_t now_usec);         /* arms the timer anew */
+int shuffle_begin(Node *node, usec_t now_usec);         /* one of our own */
+int shuffle_on_message(Node *node, Session *session, const ShuffleMessage *message, usec_t now_usec);
+int shuffle_on_reply(Node *node, const Session *session, const ShuffleMessage *message, usec_t now_usec);
+int shuffle_opened(Node *node, Session *session, usec_t now_usec);      /* FOR_SHUFFLE */
+void shuffle_ended(Node *node, const Session *session);
+void shuffle_link_up(Session *session);                 /* sets what may come on it */
+void shuffle_done(Node *node);
 
 /* ---- registrar.c ---- */
 

@@ -160,6 +160,8 @@ static int peer_start(Node *node, usec_t now_usec) {
         timer_set(&node->timers, &peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
         timer_set(&node->timers, &peer->settle, usec_add(now_usec, SETTLED_USEC));
 
+        shuffle_start(node, now_usec);
+
         /* Without a seed the peers of the last time are all we have; with one they cost a few dials. */
         for (size_t i = peer->view.n_lost; i > 0 && peer->view.n_passive < peer->view.n_passive_max; i--)
                 view_add(&peer->view, &peer->view.lost[i - 1].id, &peer->view.lost[i - 1].address);
@@ -183,6 +185,8 @@ static int peer_opened(Node *node, Session *session, usec_t now_usec) {
                 return registrar_opened(node, session, now_usec);
         if (session->use == SESSION_FOR_VERDICT)
                 return suspicion_opened(node, session, now_usec);
+        if (session->use == SESSION_FOR_SHUFFLE)
+                return shuffle_opened(node, session, now_usec);
 
         r = peer_heard_of(node, session, now_usec);
         if (r < 0)
@@ -199,6 +203,10 @@ static int peer_ended(Node *node, Session *session, SessionEnd end, usec_t now_u
 
                 return r < 0 ? r : links_fill(node, now_usec);
         }
+        if (session->use == SESSION_FOR_SHUFFLE) {
+                shuffle_ended(node, session);
+                return 0;
+        }
         return links_ended(node, session, end, now_usec);
 }
 
@@ -207,6 +215,10 @@ static int peer_on_message(Node *node, Session *session, const Message *message,
                 return registrar_on_message(node, session, message, now_usec);
         if (message->type == MESSAGE_GOSSIP)
                 return gossip_on_message(node, session, &message->gossip, now_usec);
+        if (message->type == MESSAGE_SHUFFLE)
+                return shuffle_on_message(node, session, &message->shuffle, now_usec);
+        if (message->type == MESSAGE_SHUFFLE_REPLY)
+                return shuffle_on_reply(node, session, &message->shuffle, now_usec);
         return links_on_message(node, session, message, now_usec);
 }
 
@@ -258,6 +270,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_SETTLE:
                 peer->settled = true;
                 return 0;
+
+        case TIMER_SHUFFLE:
+                return shuffle_begin(node, now_usec);
         }
         return 0;
 }
@@ -336,6 +351,7 @@ static int peer_on_reconfigured(Node *node, usec_t now_usec) {
         peer->seen.n_intervals_max = node->settings.params.intervals_max;
         timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
+        shuffle_start(node, now_usec);
         return links_trim(node, now_usec);
 }
 
@@ -368,11 +384,12 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
-                &peer->probe, &peer->doubt,
+                &peer->probe, &peer->doubt, &peer->shuffle.timer,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
                 timer_done(&node->timers, timers[i]);
+        shuffle_done(node);
         seen_done(&peer->seen);
         view_done(&peer->view);
         free(peer);
@@ -402,7 +419,7 @@ int peer_node_new(Node *node) {
                 { &peer->tick, TIMER_TICK }, { &peer->fill, TIMER_FILL }, { &peer->lost, TIMER_LOST },
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
                 { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
-                { &peer->doubt, TIMER_DOUBT },
+                { &peer->doubt, TIMER_DOUBT }, { &peer->shuffle.timer, TIMER_SHUFFLE },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
                 r = timer_init(&node->timers, timers[i].timer, timers[i].kind);

@@ -115,6 +115,7 @@ static bool session_is_roles(const Session *session) {
         case SESSION_FOR_LINK:
         case SESSION_FOR_SEED:
         case SESSION_FOR_VERDICT:
+        case SESSION_FOR_SHUFFLE:
                 return true;
         case SESSION_ACCEPTED:
                 return session->state == SESSION_OPEN && session->purpose == PURPOSE_SESSION;
@@ -383,9 +384,10 @@ static int session_on_open_message(Node *node, Session *session, const Message *
                 return 0;
 
         default:
-                if (session_is_roles(session))
+                if (session_is_roles(session) || message->type == MESSAGE_SHUFFLE_REPLY)
                         return node->ops->message(node, session, message, now_usec);
-                return session_protocol_error(node, session, "Only PING, PONG, ACCUSED, REFUTE and CLOSE have a place here.",
+                return session_protocol_error(node, session,
+                                              "Only PING, PONG, ACCUSED, REFUTE, SHUFFLE_REPLY and CLOSE have a place here.",
                                               now_usec);
         }
 }
@@ -462,7 +464,7 @@ int session_on_timer(Node *node, Session *session, usec_t now_usec) {
         case SESSION_OPEN:
                 if (session->lingering)
                         return session_close(node, session, CLOSE_SUPERSEDED, NULL, now_usec);
-                if (session->purpose == PURPOSE_PROBE && session->use != SESSION_FOR_VERDICT)
+                if (session->purpose == PURPOSE_PROBE && !session_is_roles(session))
                         return session_close(node, session, CLOSE_IDLE, NULL, now_usec);
                 return node->ops->session_timer(node, session, now_usec);
         }

@@ -6,6 +6,8 @@
 
 int view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run) {
         *view = (View) { .n_passive_max = n_passive_max, .n_lost_max = n_lost_max, .random = random_from_run(run) };
+        for (size_t i = 0; i < sizeof(view->key.bytes); i++)
+                view->key.bytes[i] = (uint8_t) random_u64(&view->random);
 
         view->passive = calloc(MAX(n_passive_max, (size_t) 1), sizeof(*view->passive));
         view->lost = calloc(MAX(n_lost_max, (size_t) 1), sizeof(*view->lost));
@@ -56,6 +58,23 @@ void view_lose(View *view, const NodeId *id, const Address *address) {
         view->lost[view->n_lost++] = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address };
 }
 
+/* Free now, or because a random one makes room. */
+static Candidate *view_free_place(View *view) {
+        Candidate *candidate;
+
+        if (view->n_passive < view->n_passive_max)
+                return view->passive + view->n_passive++;
+
+        candidate = view->passive + random_below(&view->random, view->n_passive);
+        if (candidate->bucket == 0)
+                view_lose(view, &candidate->id, &candidate->address);
+        return candidate;
+}
+
+static void view_place(View *view, Candidate *place, const NodeId *id, const Address *address, uint8_t bucket) {
+        *place = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address, .bucket = bucket };
+}
+
 void view_add(View *view, const NodeId *id, const Address *address) {
         Candidate *candidate;
 
@@ -80,17 +99,66 @@ void view_add(View *view, const NodeId *id, const Address *address) {
                 if (id && !node_id_is_null(id))
                         known.id = *id;
                 known.address = *address;
+                known.bucket = 0;
                 view->passive[view->n_passive++] = known;
                 return;
         }
 
-        if (view->n_passive < view->n_passive_max)
-                candidate = view->passive + view->n_passive++;
-        else {
-                candidate = view->passive + random_below(&view->random, view->n_passive);
-                view_lose(view, &candidate->id, &candidate->address);
+        view_place(view, view_free_place(view), id, address, 0);
+}
+
+/* Of a host, whatever its port; IPv6 hosts can have a whole /64 of addresses. */
+static uint8_t view_bucket(const View *view, const Address *source) {
+        size_t size = source->family == ADDRESS_IPV6 ? 8 : 4;
+
+        return (uint8_t) (1 + siphash24(source->bytes, size, &view->key) % VIEW_BUCKETS);
+}
+
+/* A random one of the bucket, if that has all the places it may have. */
+static Candidate *view_full_bucket(View *view, uint8_t bucket) {
+        Candidate *random = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < view->n_passive; i++)
+                if (view->passive[i].bucket == bucket && random_below(&view->random, ++n) == 0)
+                        random = view->passive + i;
+        return n >= MAX(view->n_passive_max / 3, (size_t) 1) ? random : NULL;
+}
+
+void view_exchange(View *view, const NodeId *id, const Address *address, const Address *source, Address *sent,
+                   size_t *n_sent) {
+        uint8_t bucket = view_bucket(view, source);
+        Candidate *place;
+
+        if (view->n_passive_max == 0 || !address_is_dialable(address) ||
+            candidates_find(view->passive, view->n_passive, id, address))
+                return;
+
+        place = view_full_bucket(view, bucket);
+        while (!place && view->n_passive >= view->n_passive_max && *n_sent > 0)
+                place = candidates_find(view->passive, view->n_passive, NULL, sent + --*n_sent);
+        view_place(view, place ? place : view_free_place(view), id, address, bucket);
+}
+
+void view_add_from(View *view, const NodeId *id, const Address *address, const Address *source) {
+        view_exchange(view, id, address, source, NULL, &(size_t) { 0 });
+}
+
+size_t view_sample(View *view, usec_t now_usec, Candidate *ret, size_t n_max) {
+        size_t n_seen = 0;
+
+        for (size_t i = 0; i < view->n_passive && n_max > 0; i++) {
+                const Candidate *candidate = view->passive + i;
+                uint64_t place;
+
+                if (node_id_is_null(&candidate->id) || (candidate->rest_usec > now_usec && !candidate->refused))
+                        continue;
+                place = n_seen < n_max ? n_seen : random_below(&view->random, n_seen + 1);      /* a reservoir */
+                n_seen++;
+                if (place < n_max)
+                        ret[place] = *candidate;
         }
-        *candidate = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address };
+        return MIN(n_seen, n_max);
 }
 
 bool view_has(const View *view, const NodeId *id) {

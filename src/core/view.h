@@ -7,19 +7,25 @@
  *
  * Departures: an entry rests for a while after it refused us or did not answer; the paper keeps bare ids. What
  * failed, or was pushed out, goes into the lost-peer memory instead of being forgotten: without it a partition
- * never heals when no seed helps.
+ * never heals when no seed helps. And what one host tells us fills a part of the view only: the host is hashed with a
+ * key of our own into one of VIEW_BUCKETS buckets, and a bucket has at most a third of the places. So nobody can
+ * surround us by naming many addresses, nor choose whom its hosts share a bucket with.
  */
 
 #include "base/address.h"
 #include "base/id.h"
 #include "base/random.h"
+#include "base/siphash.h"
 #include "base/usec.h"
+
+#define VIEW_BUCKETS 16U
 
 typedef struct Candidate {
         NodeId id;              /* null: only the address is known */
         Address address;
         usec_t rest_usec;       /* not to be dialled before */
         bool refused;           /* it rests because it was full: it does not refuse who has no link at all */
+        uint8_t bucket;         /* of the host that told us, from 1; 0: we know it from a seed, or from itself */
 } Candidate;
 
 typedef struct View {
@@ -27,6 +33,7 @@ typedef struct View {
         size_t n_passive, n_passive_max;
         Candidate *lost;        /* the latest last */
         size_t n_lost, n_lost_max;
+        SipKey key;             /* of the buckets */
         Random random;
 } View;
 
@@ -34,9 +41,25 @@ typedef struct View {
 int view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run);
 void view_done(View *view);
 
-/* Adds a passive peer; a full view forgets a random one for it (into the lost-peer memory). One that is there
- * already, by id or by address, only learns what is new. */
+/* Adds a passive peer; a full view forgets a random one for it (into the lost-peer memory, unless it is known from
+ * hearsay only). One that is there already, by id or by address, only learns what is new. */
 void view_add(View *view, const NodeId *id, const Address *address);
+
+/* The same for what @source says: one that is there already is left alone. When the bucket of the source is full, a random
+ * one of the same bucket goes. */
+void view_add_from(View *view, const NodeId *id, const Address *address, const Address *source);
+
+/**
+ * view_exchange() - take over a peer from a shuffle
+ * @sent:       addresses of the passive peers that went the other way; those used up are taken off its end
+ *
+ * As view_add_from(); but a full view first gives up those that it has sent away, so that an exchange forgets nobody.
+ */
+void view_exchange(View *view, const NodeId *id, const Address *address, const Address *source, Address *sent,
+                   size_t *n_sent);
+
+/* Up to @n_max random ones, all different, of those that have an id and are not known to fail; they stay. Return: how many. */
+size_t view_sample(View *view, usec_t now_usec, Candidate *ret, size_t n_max);
 
 bool view_has(const View *view, const NodeId *id);
 

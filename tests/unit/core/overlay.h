@@ -116,13 +116,14 @@ static inline int setup_peer(void **state) {
         return 0;
 }
 
-/* One that asks nobody for links, but whom a test dials by hand, and publishes nothing by itself. */
+/* One that asks nobody for links, but whom a test dials by hand, and publishes and shuffles nothing by itself. */
 static inline NodeSettings quiet_settings(Profile profile) {
         NodeSettings settings = harness_settings(ROLE_PEER, profile);
 
         if (!settings.params.links_shared)      /* where those that come count, too */
                 settings.params.links_outgoing = 0;
         settings.params.hello_count = 0;
+        settings.params.shuffle_usec = 0;
         return settings;
 }
 

@@ -265,6 +265,7 @@ static void test_new_intervals_count_from_the_reload(void **state) {
         settings.params.liveness_interval_usec = 20 * SEC;
         settings.params.hello_interval_usec = 7 * SEC;
         settings.params.hello_count = 1;
+        settings.params.shuffle_usec = 0;
         assert_int_equal(node_reconfigure(harness_node(h), &settings, harness_now(h)), 0);
         harness_settle(h);
         harness_drop_sent(h);

@@ -315,6 +315,128 @@ static void test_a_view_without_room_takes_nobody(void **state) {
         view_done(&view);
 }
 
+/* ---- hearsay ---- */
+
+static void add_from(View *view, unsigned n, const Address *source) {
+        NodeId id = ID((uint8_t) n);
+        Address address = address_ipv4((uint8_t[]) { 10, 1, (uint8_t) (n >> 8), (uint8_t) n }, 6000);
+
+        id.bytes[1] = (uint8_t) (n >> 8);
+        view_add_from(view, &id, &address, source);
+}
+
+static void test_one_host_fills_a_third_of_the_view(void **state) {
+        Address source = harness_address(200, 6000), other_port = harness_address(200, 7000);
+        View view;
+        (void) state;
+
+        assert_int_equal(view_init(&view, 30, LOST_MAX, 1), 0);
+        for (uint8_t n = 1; n <= 20; n++)
+                add(&view, n);
+        for (unsigned n = 1; n <= 1000; n++)
+                add_from(&view, n, n % 2 ? &source : &other_port);
+        assert_int_equal(view.n_passive, 30);
+        for (uint8_t n = 1; n <= 20; n++)
+                assert_true(has(&view, n));
+        assert_int_equal(view.n_lost, 0);       /* nor does it fill the memory */
+        view_done(&view);
+}
+
+static void test_the_addresses_of_an_ipv6_network_are_one_host(void **state) {
+        View view;
+        (void) state;
+
+        assert_int_equal(view_init(&view, 30, LOST_MAX, 1), 0);
+        for (unsigned n = 1; n <= 200; n++) {
+                Address source = address_ipv6((uint8_t[16]) { 0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t) n }, 6000);
+
+                add_from(&view, n, &source);
+        }
+        assert_int_equal(view.n_passive, 10);
+        view_done(&view);
+}
+
+static void test_many_hosts_fill_the_view_whatever_their_buckets(void **state) {
+        (void) state;
+
+        for (uint64_t run = 1; run <= 20; run++) {
+                View view;
+
+                assert_int_equal(view_init(&view, 30, LOST_MAX, run), 0);
+                for (unsigned n = 1; n <= 1000; n++) {
+                        Address source = harness_address((uint8_t) (n % 250 + 1), 6000);
+
+                        add_from(&view, n, &source);
+                }
+                assert_int_equal(view.n_passive, 30);
+                view_done(&view);
+        }
+}
+
+static void test_hearsay_changes_nothing_of_whom_we_know(void **state) {
+        View *view = *state;
+        Address source = harness_address(200, 6000), elsewhere = harness_address(99, 6000), address = harness_address(1, 6000);
+        NodeId id = ID(1), other = ID(2);
+        Candidate candidate;
+
+        add(view, 1);
+        view_add_from(view, &id, &elsewhere, &source);
+        view_add_from(view, &other, &address, &source);
+        assert_int_equal(view->n_passive, 1);
+        assert_int_equal(view_sample(view, 0, &candidate, 1), 1);
+        assert_true(node_id_equal(&candidate.id, &id));
+        assert_true(address_equal(&candidate.address, &address));
+}
+
+static void test_an_exchange_gives_up_what_was_sent_first(void **state) {
+        (void) state;
+
+        for (uint64_t run = 1; run <= 50; run++) {
+                Address source = harness_address(200, 6000), sent[2] = { harness_address(2, 6000), harness_address(3, 6000) };
+                View view;
+                size_t n_sent = 2;
+
+                assert_int_equal(view_init(&view, 4, LOST_MAX, run), 0);
+                for (uint8_t n = 1; n <= 4; n++)
+                        add(&view, n);
+                for (uint8_t n = 11; n <= 12; n++) {
+                        NodeId id = ID(n);
+                        Address address = harness_address(n, 6000), from = harness_address((uint8_t) (n + 100), 6000);
+
+                        view_exchange(&view, &id, &address, n == 11 ? &source : &from, sent, &n_sent);
+                }
+                assert_true(has(&view, 1) && has(&view, 4));
+                assert_false(has(&view, 2) && has(&view, 3));
+                assert_int_equal(view.n_passive, 4);
+                assert_int_equal(view.n_lost, 0);
+                view_done(&view);
+        }
+}
+
+static void test_a_sample_is_of_those_that_can_be_named_and_reached(void **state) {
+        View *view = *state;
+        Address unnamed = harness_address(9, 6000), failed = harness_address(2, 6000), busy = harness_address(3, 6000);
+        unsigned n_drawn[5] = {};
+
+        view_add(view, NULL, &unnamed);
+        for (uint8_t n = 1; n <= 3; n++)
+                add(view, n);
+        view_rest(view, &failed, 100, false);
+        view_rest(view, &busy, 100, true);
+        for (unsigned i = 0; i < 1000; i++) {
+                Candidate candidates[2];
+
+                assert_int_equal(view_sample(view, 99, candidates, 1), 1);
+                n_drawn[candidates[0].address.bytes[3]]++;
+                assert_int_equal(view_sample(view, 99, candidates, 2), 2);
+                assert_false(node_id_equal(&candidates[0].id, &candidates[1].id));
+        }
+        assert_int_equal(n_drawn[2], 0);
+        assert_in_range(n_drawn[1], 400, 600);
+        assert_int_equal(n_drawn[1] + n_drawn[3], 1000);
+        assert_int_equal(view_sample(view, 100, (Candidate[4]) {}, 4), 3);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -335,6 +457,12 @@ int main(void) {
                 TEST(test_removal_is_by_id_and_by_address),
                 TEST(test_removal_leaves_the_memory_alone_forgetting_does_not),
                 TEST(test_a_view_without_room_takes_nobody),
+                cmocka_unit_test(test_one_host_fills_a_third_of_the_view),
+                cmocka_unit_test(test_the_addresses_of_an_ipv6_network_are_one_host),
+                cmocka_unit_test(test_many_hosts_fill_the_view_whatever_their_buckets),
+                TEST(test_hearsay_changes_nothing_of_whom_we_know),
+                cmocka_unit_test(test_an_exchange_gives_up_what_was_sent_first),
+                TEST(test_a_sample_is_of_those_that_can_be_named_and_reached),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
