@@ -3,6 +3,7 @@
 /* Looking at a network: what its nodes hold and did, and whether they agree. */
 
 #include "sim-internal.h"
+#include "sim-overlay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,10 @@ usec_t sim_now(const Sim *sim) {
 }
 
 Node *sim_node(Sim *sim, unsigned i) {
+        if (!sim->nodes[i].touched) {
+                sim->nodes[i].touched = true;
+                sim->touched[sim->n_touched++] = i;
+        }
         return sim->nodes[i].node;
 }
 
@@ -29,13 +34,6 @@ int sim_publish(Sim *sim, unsigned i, const char *topic, const char *payload, Me
         r = peer_publish(sim->nodes[i].node, topic, slice_of(payload, strlen(payload)), sim->now_usec, ret);
         sim_settle(sim, i, 0);
         return r;
-}
-
-unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
-        const Count *count;
-
-        HASH_FIND(hh, sim->counts, id, sizeof(*id), count);
-        return count ? count->n : 0;
 }
 
 unsigned sim_n_hellos(const Sim *sim, unsigned of, unsigned at) {
@@ -80,23 +78,9 @@ static unsigned sim_n_running_peers(const Sim *sim) {
 }
 
 bool sim_is_connected(Sim *sim) {
-        _cleanup_free_ unsigned *reached = must(calloc(sim->n_nodes, sizeof(*reached)));
-        _cleanup_free_ bool *seen = must(calloc(sim->n_nodes, sizeof(*seen)));
-        size_t n = 0;
+        _cleanup_(sim_overlay_freep) SimOverlay *overlay = sim_overlay_new(sim);
 
-        for (unsigned i = 0; i < sim->n_nodes && n == 0; i++)
-                if (sim_is_running_peer(sim, i)) {
-                        reached[n++] = i;
-                        seen[i] = true;
-                }
-        for (size_t done = 0; done < n; done++)
-                for (unsigned i = 0; i < sim->n_nodes; i++)
-                        if (!seen[i] && sim_is_running_peer(sim, i) && sim_linked(sim, reached[done], i) &&
-                            sim_linked(sim, i, reached[done])) {
-                                seen[i] = true;
-                                reached[n++] = i;
-                        }
-        return n == sim_n_running_peers(sim);
+        return sim_overlay_components(overlay, NULL) <= 1;
 }
 
 static bool sim_holds_exactly_the_running(Sim *sim, unsigned at) {

@@ -28,24 +28,7 @@ static void sim_count_hello(Sim *sim, const NodeId *of, unsigned at) {
 }
 
 static void sim_deliver(Sim *sim, unsigned i, const Delivery *delivery) {
-        Delivered *delivered = must(calloc(1, sizeof(*delivered))), *old;
-        Count *count;
-
-        delivered->key.id = delivery->id;
-        delivered->key.node = (uint64_t) i << 32 | sim->nodes[i].life;
-        HASH_FIND(hh, sim->delivered, &delivered->key, sizeof(delivered->key), old);
-        if (old)
-                sim_fail(sim, "node %u delivered a message twice", i);
-        HASH_ADD(hh, sim->delivered, key, sizeof(delivered->key), delivered);
-
-        HASH_FIND(hh, sim->counts, &delivery->id, sizeof(delivery->id), count);
-        if (!count) {
-                count = must(calloc(1, sizeof(*count)));
-                count->id = delivery->id;
-                HASH_ADD(hh, sim->counts, id, sizeof(count->id), count);
-        }
-        count->n++;
-
+        traffic_delivered(sim, i, delivery);
         if (delivery->topic.size == strlen("/p2pnet/hello") && memcmp(delivery->topic.data, "/p2pnet/hello", 13) == 0)
                 sim_count_hello(sim, &delivery->id.origin, i);
 }
@@ -94,6 +77,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
 
         case EFFECT_SEND:
                 sim_note(sim, i, effect->link, effect->frame->data, effect->frame->size);
+                traffic_sent(sim, i, effect->frame);
                 connection = sim_find(sim, i, effect->link, &side);
                 if (connection && connection->ends[side].open)
                         sim_send(sim, connection, !side, EVENT_FRAME, effect->frame);
@@ -170,6 +154,8 @@ static void sim_on_frame(Sim *sim, const Event *event) {
         r = message_decode(&message, &frame);
         if (r <= 0)
                 sim_fail(sim, "node %u was sent a message that it cannot read", event->node);
+        if (message.type == MESSAGE_GOSSIP)
+                traffic_payload(sim, &message.gossip.id);
         sim_settle(sim, event->node, node_on_received(node, event->link, sim->now_usec));
         sim_settle(sim, event->node, node_on_message(node, event->link, &message, sim->now_usec));
 }
@@ -280,9 +266,12 @@ void sim_rearm(Sim *sim, unsigned i) {
 void sim_run_for(Sim *sim, usec_t duration_usec) {
         usec_t end_usec = sim->now_usec + duration_usec;
 
-        /* Whoever tests may have spoken to nodes meanwhile. */
-        for (unsigned i = 0; i < sim->n_nodes; i++)
+        while (sim->n_touched > 0) {
+                unsigned i = sim->touched[--sim->n_touched];
+
+                sim->nodes[i].touched = false;
                 sim_rearm(sim, i);
+        }
 
         while (sim->n_nodes > 0) {
                 unsigned timer_node = sim->by_deadline[0];

@@ -5,11 +5,12 @@
 
 #include "base/hash.h"
 #include "base/random.h"
-#include "sim.h"
+#include "sim-traffic.h"
 
 #define PORT 6000
 #define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define KINDS_MAX 64U
+#define KINDS_MAX 64U           /* of notices */
+#define FRAME_KINDS 48U
 
 typedef struct Connection Connection;
 
@@ -59,19 +60,15 @@ typedef struct Event {
         Address address;
 } Event;
 
-typedef struct Delivered {
-        UT_hash_handle hh;
-        struct {
-                MessageId id;
-                uint64_t node;
-        } key;
-} Delivered;
-
-typedef struct Count {
+typedef struct Broadcast {
         UT_hash_handle hh;
         MessageId id;
-        unsigned n;
-} Count;
+        usec_t published_usec, last_usec;
+        unsigned n_delivered, last_hop, max_hop;
+        uint64_t n_payloads;
+        uint64_t *delivered;    /* a bit for each node whose process has it */
+        size_t n_words;
+} Broadcast;
 
 typedef struct Hellos {
         UT_hash_handle hh;
@@ -92,6 +89,7 @@ typedef struct SimNode {
         size_t n_snapshot;
         bool has_seeds;
         bool host_up;
+        bool touched;           /* in Sim.touched */
         bool frozen;
         unsigned group;
         unsigned life;
@@ -100,6 +98,7 @@ typedef struct SimNode {
         size_t n_waiting, n_waiting_allocated;
         unsigned n_notices[KINDS_MAX];
         usec_t notice_usec[KINDS_MAX];
+        uint32_t n_frames[FRAME_KINDS];         /* sent, by frame_kind() */
         bool listed;
         usec_t deadline_usec;   /* as the heap of nodes knows it; USEC_INFINITY while it does nothing by itself */
         size_t heap_index;
@@ -116,9 +115,12 @@ struct Sim {
         uint64_t serial, last_connection;
         Connection *connections;
         End *ends;              /* by node and link */
-        Delivered *delivered;
-        Count *counts;
+        Broadcast *broadcasts;
         Hellos *hellos;
+        TrafficReport traffic;
+        uint64_t n_bytes[FRAME_KINDS];
+        unsigned *touched;      /* nodes that whoever tests may have spoken to since the clock last moved */
+        size_t n_touched;
         unsigned *by_deadline;  /* all nodes: a heap, the earliest first, of two with one deadline the one added first */
         uint64_t trace;
         uint64_t run;
@@ -152,6 +154,14 @@ void sim_rearm(Sim *sim, unsigned i);
 /* Carries out all that a node asks for after an event that returned @r. */
 void sim_settle(Sim *sim, unsigned i, int r);
 void sim_handle(Sim *sim, Event *event);
+
+/* ---- sim-traffic.c ---- */
+
+void traffic_sent(Sim *sim, unsigned i, const FrameBuffer *frame);
+void traffic_payload(Sim *sim, const MessageId *id);            /* it arrived somewhere, for the first time or not */
+void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery);
+void traffic_restarted(Sim *sim, unsigned i);           /* a new process delivers to new subscribers */
+void traffic_free(Sim *sim);
 
 /* ---- sim-ask.c ---- */
 

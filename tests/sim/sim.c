@@ -17,8 +17,6 @@ Sim *sim_new(uint64_t run) {
 }
 
 Sim *sim_free(Sim *sim) {
-        Delivered *delivered, *next_delivered;
-        Count *count, *next_count;
         Hellos *hellos, *next_hellos;
 
         for (unsigned i = 0; i < sim->n_nodes; i++) {
@@ -37,18 +35,12 @@ Sim *sim_free(Sim *sim) {
                 next = connection->hh.next;
                 connection_free(sim, connection);
         }
-        HASH_ITER(hh, sim->delivered, delivered, next_delivered) {
-                HASH_DELETE(hh, sim->delivered, delivered);
-                free(delivered);
-        }
-        HASH_ITER(hh, sim->counts, count, next_count) {
-                HASH_DELETE(hh, sim->counts, count);
-                free(count);
-        }
         HASH_ITER(hh, sim->hellos, hellos, next_hellos) {
                 HASH_DELETE(hh, sim->hellos, hellos);
                 free(hellos);
         }
+        traffic_free(sim);
+        free(sim->touched);
         free(sim->by_deadline);
         free(sim->nodes);
         free(sim->heap);
@@ -66,6 +58,7 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
 
         sim->nodes = must(reallocarray(sim->nodes, sim->n_nodes, sizeof(SimNode)));
         sim->by_deadline = must(reallocarray(sim->by_deadline, sim->n_nodes, sizeof(unsigned)));
+        sim->touched = must(reallocarray(sim->touched, sim->n_nodes, sizeof(unsigned)));
         sim->by_deadline[i] = i;                /* the last place: it has no deadline yet */
         node = sim->nodes + i;
         *node = (SimNode) {
@@ -114,6 +107,7 @@ void sim_start(Sim *sim, unsigned i) {
 
         node->host_up = true;
         node->life++;
+        traffic_restarted(sim, i);
         /* No two clocks agree to the microsecond, not even those of two copies that boot together. */
         node->stored.epoch = MAX(node->stored.epoch + 1, sim->now_usec + random_below(&sim->random, USEC_PER_SEC));
         must_ok(node_new(&node->node, &node->settings, &node->stored, random_u64(&sim->random)));
@@ -137,6 +131,16 @@ void sim_start_all(Sim *sim) {
         for (unsigned i = 0; i < sim->n_nodes; i++)
                 if (!sim->nodes[i].node)
                         sim_start(sim, i);
+}
+
+void sim_start_spread(Sim *sim, usec_t duration_usec) {
+        usec_t start_usec = sim->now_usec;
+
+        for (unsigned i = 0; i < sim->n_nodes; i++) {
+                if (!sim->nodes[i].node)
+                        sim_start(sim, i);
+                sim_run_for(sim, start_usec + duration_usec * (i + 1) / sim->n_nodes - sim->now_usec);
+        }
 }
 
 /* The process is gone; @said: the kernel tells the other ends. */

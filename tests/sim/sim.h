@@ -39,6 +39,8 @@ unsigned sim_n_nodes(const Sim *sim);
 
 void sim_start(Sim *sim, unsigned i);
 void sim_start_all(Sim *sim);
+/* The same, evenly over a time that has passed then. */
+void sim_start_spread(Sim *sim, usec_t duration_usec);
 void sim_stop(Sim *sim, unsigned i);            /* in order, as systemctl stop */
 void sim_crash(Sim *sim, unsigned i);
 void sim_power_cut(Sim *sim, unsigned i);

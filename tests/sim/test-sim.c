@@ -2,54 +2,8 @@
 
 /* What many nodes promise together, one scenario per promise. Latencies are 10 to 100 ms, so nothing here is instantaneous. */
 
-#include "sim.h"
+#include "scenario.h"
 #include "unit.h"
-
-#define N_SEEDS 3U
-
-static Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profile profile) {
-        Sim *sim = sim_new(run);
-        Params params = params_of_profile(profile);
-
-        sim_set_params(sim, &params);
-        for (unsigned i = 0; i < n_seeds; i++)
-                (void) sim_add_seed(sim, true);
-        for (unsigned i = 0; i < n_peers; i++)
-                (void) sim_add_peer(sim);
-        sim_start_all(sim);
-        return sim;
-}
-
-static Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers) {
-        return network_of_profile(run, n_seeds, n_peers, PROFILE_LAN);
-}
-
-static bool settled(Sim *sim) {
-        return sim_is_connected(sim) && sim_members_agree(sim) && sim_seeds_agree(sim);
-}
-
-static bool connected(Sim *sim) {
-        return sim_is_connected(sim);
-}
-
-/* Everybody has it, and nobody twice: the simulator itself sees to the latter. */
-static void assert_gossip_reaches_all(Sim *sim, unsigned from) {
-        unsigned n_peers = 0;
-        MessageId id;
-
-        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
-                n_peers += sim_is_running(sim, i) && node_settings(sim_node(sim, i))->role == ROLE_PEER;
-
-        assert_int_equal(sim_publish(sim, from, "/test", "payload", &id), 0);
-        sim_run_for(sim, 3 * USEC_PER_SEC);
-        assert_int_equal(sim_n_delivered(sim, &id), n_peers);
-}
-
-static MemberState state_at(Sim *sim, unsigned at, unsigned of) {
-        MemberInfo info;
-
-        return sim_holds(sim, at, of, &info) ? info.state : _MEMBER_STATE_INVALID;
-}
 
 /* ---- forming ---- */
 
@@ -397,14 +351,6 @@ static void test_two_halves_become_one_again_without_seeds(void **state) {
         for (unsigned i = 0; i < sim_n_nodes(sim); i++)
                 sim_set_group(sim, i, 0);
         assert_true(sim_run_until(sim, connected, 20 * USEC_PER_MINUTE));
-}
-
-static unsigned n_burials(Sim *sim) {
-        unsigned n = 0;
-
-        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
-                n += sim_n_notices(sim, i, NOTICE_DEAD) + sim_n_notices(sim, i, NOTICE_REPORTED_DEAD);
-        return n;
 }
 
 /* Three hosts with a seed and two peers each; two of them do not reach each other, the third reaches both. */

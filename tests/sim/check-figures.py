@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures each figure of the simulator once at a small size: it ends, and says something of every value. Speaks TAP.
+
+usage: check-figures.py SIM-FIGURES
+"""
+
+import json
+import subprocess
+import sys
+
+N = '40'
+
+
+def main():
+        program = sys.argv[1]
+        names = [line.split()[0] for line in subprocess.run([program, '--list'], stdout=subprocess.PIPE, text=True,
+                                                            check=True).stdout.splitlines()]
+        print(f'1..{len(names)}')
+        for i, name in enumerate(names, 1):
+                result = subprocess.run([program, f'--n={N}', '--runs=1', '--json', name], stdout=subprocess.PIPE, text=True)
+                try:
+                        values = [json.loads(line) for line in result.stdout.splitlines()]
+                except json.JSONDecodeError:
+                        values = []
+                good = (len(values) > 0 and all(value['figure'] == name and value['must'] and value['value'] for value in values)
+                        and result.returncode == (0 if all(value['met'] for value in values) else 1))
+                print(f'{"ok" if good else "not ok"} {i} - {name}')
+                if not good:
+                        print(f'# exit status {result.returncode}, {result.stdout!r}')
+
+
+main()

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "scenario.h"
+
+Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params) {
+        Params of_seeds = *params;
+        Sim *sim = sim_new(run);
+
+        /* As in the daemon: however few others a peer wants to know, the directory has them all, and talks to most. */
+        of_seeds.members_max = MAX(params->members_max, 2 * n_peers);
+        of_seeds.connections_max = MAX(8192U, n_peers + 64);
+        sim_set_params(sim, &of_seeds);
+        for (unsigned i = 0; i < n_seeds; i++)
+                (void) sim_add_seed(sim, true);
+        sim_set_params(sim, params);
+        for (unsigned i = 0; i < n_peers; i++)
+                (void) sim_add_peer(sim);
+        if (n_peers <= 200)
+                sim_start_all(sim);
+        else
+                sim_start_spread(sim, n_peers * 5 * USEC_PER_MSEC);
+        return sim;
+}
+
+Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profile profile) {
+        Params params = params_of_profile(profile);
+
+        return network_of_params(run, n_seeds, n_peers, &params);
+}
+
+Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers) {
+        return network_of_profile(run, n_seeds, n_peers, PROFILE_LAN);
+}
+
+bool settled(Sim *sim) {
+        return sim_is_connected(sim) && sim_members_agree(sim) && sim_seeds_agree(sim);
+}
+
+bool connected(Sim *sim) {
+        return sim_is_connected(sim);
+}
+
+unsigned n_running_peers(Sim *sim) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_is_running(sim, i) && node_settings(sim_node(sim, i))->role == ROLE_PEER;
+        return n;
+}
+
+MemberState state_at(Sim *sim, unsigned at, unsigned of) {
+        MemberInfo info;
+
+        return sim_holds(sim, at, of, &info) ? info.state : _MEMBER_STATE_INVALID;
+}
+
+unsigned n_burials(Sim *sim) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_n_notices(sim, i, NOTICE_DEAD) + sim_n_notices(sim, i, NOTICE_REPORTED_DEAD);
+        return n;
+}
+
+unsigned gossip_reach(Sim *sim, unsigned from, usec_t usec) {
+        MessageId id;
+
+        if (sim_publish(sim, from, "/test", "payload", &id) < 0)
+                return 0;
+        sim_run_for(sim, usec);
+        return sim_n_delivered(sim, &id);
+}

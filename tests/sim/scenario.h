@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What scenarios have in common, be they tests or figures: networks to begin with, conditions to wait for, questions to ask. */
+
+#include "sim.h"
+
+#define N_SEEDS 3U
+
+/* Seeds come first, then peers. All have been started: more than 200 peers over 5 ms for each, else at once. */
+Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params);
+Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profile profile);
+Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers);         /* of profile lan */
+
+/* For sim_run_until(): one component, and everybody holds alive exactly those that run. */
+bool settled(Sim *sim);
+bool connected(Sim *sim);
+
+unsigned n_running_peers(Sim *sim);
+/* What one node holds of another; _MEMBER_STATE_INVALID: nothing. */
+MemberState state_at(Sim *sim, unsigned at, unsigned of);
+/* How often anybody was said to be dead. */
+unsigned n_burials(Sim *sim);
+
+/* Publishes a message, and counts after @usec who has it. Nobody has it twice: the simulator itself sees to that. */
+unsigned gossip_reach(Sim *sim, unsigned from, usec_t usec);
+
+/* For tests; unit.h comes first. */
+#define assert_gossip_reaches_all(sim, from) \
+        assert_int_equal(gossip_reach(sim, from, 3 * USEC_PER_SEC), n_running_peers(sim))

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "sim-traffic.h"
+#include "sim-internal.h"
+
+/* Types are few and far between; a node has a place for each, and one for what has no name. */
+static unsigned frame_kind(unsigned type) {
+        static uint8_t kinds[256];
+        static bool known;
+
+        if (!known) {
+                uint8_t n = 0;
+
+                for (unsigned i = 0; i < ELEMENTSOF(kinds); i++)
+                        if (message_type_to_string(i))
+                                kinds[i] = ++n;
+                assert(n < FRAME_KINDS);
+                known = true;
+        }
+        return kinds[type & 0xff];
+}
+
+void traffic_sent(Sim *sim, unsigned i, const FrameBuffer *frame) {
+        unsigned kind = frame_kind(frame->data[4]);
+
+        sim->nodes[i].n_frames[kind]++;
+        sim->n_bytes[kind] += frame->size;
+}
+
+uint64_t sim_n_frames(const Sim *sim, unsigned i, unsigned type) {
+        uint64_t n = 0;
+
+        if (i == SIM_ALL) {
+                for (unsigned j = 0; j < sim->n_nodes; j++)
+                        n += sim_n_frames(sim, j, type);
+                return n;
+        }
+        if (type > 0)
+                return sim->nodes[i].n_frames[frame_kind(type)];
+        for (unsigned kind = 0; kind < FRAME_KINDS; kind++)
+                n += sim->nodes[i].n_frames[kind];
+        return n;
+}
+
+uint64_t sim_n_bytes(const Sim *sim, unsigned type) {
+        uint64_t n = 0;
+
+        if (type > 0)
+                return sim->n_bytes[frame_kind(type)];
+        for (unsigned kind = 0; kind < FRAME_KINDS; kind++)
+                n += sim->n_bytes[kind];
+        return n;
+}
+
+/* ---- messages to everybody ---- */
+
+static Broadcast *broadcast_find(const Sim *sim, const MessageId *id) {
+        Broadcast *broadcast;
+
+        HASH_FIND(hh, sim->broadcasts, id, sizeof(*id), broadcast);
+        return broadcast;
+}
+
+static Broadcast *broadcast_of(Sim *sim, const MessageId *id) {
+        Broadcast *broadcast = broadcast_find(sim, id);
+
+        if (broadcast)
+                return broadcast;
+        broadcast = must(calloc(1, sizeof(*broadcast)));
+        broadcast->id = *id;
+        broadcast->published_usec = sim->now_usec;
+        HASH_ADD(hh, sim->broadcasts, id, sizeof(broadcast->id), broadcast);
+        return broadcast;
+}
+
+void traffic_payload(Sim *sim, const MessageId *id) {
+        broadcast_of(sim, id)->n_payloads++;
+        sim->traffic.n_payloads++;
+}
+
+void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery) {
+        Broadcast *broadcast = broadcast_of(sim, &delivery->id);
+        usec_t usec = sim->now_usec - broadcast->published_usec;
+        size_t word = i / 64;
+
+        if (word >= broadcast->n_words) {
+                size_t n_words = (sim->n_nodes + 63) / 64;
+
+                broadcast->delivered = must(reallocarray(broadcast->delivered, n_words, sizeof(uint64_t)));
+                memset(broadcast->delivered + broadcast->n_words, 0, (n_words - broadcast->n_words) * sizeof(uint64_t));
+                broadcast->n_words = n_words;
+        }
+        if (broadcast->delivered[word] & UINT64_C(1) << i % 64)
+                sim_fail(sim, "node %u delivered a message twice", i);
+        broadcast->delivered[word] |= UINT64_C(1) << i % 64;
+        broadcast->n_delivered++;
+        broadcast->last_usec = sim->now_usec;
+        broadcast->last_hop = delivery->n_hops;
+        broadcast->max_hop = MAX(broadcast->max_hop, delivery->n_hops);
+
+        if (delivery->own) {
+                sim->traffic.n_published++;
+                return;
+        }
+        sim->traffic.n_delivered++;
+        sim->traffic.hops[MIN(delivery->n_hops, TRAFFIC_HOPS_MAX)]++;
+        sim->traffic.latencies[MIN(usec / TRAFFIC_BUCKET_USEC, (usec_t) TRAFFIC_BUCKETS)]++;
+}
+
+void traffic_restarted(Sim *sim, unsigned i) {
+        for (Broadcast *broadcast = sim->broadcasts; broadcast; broadcast = broadcast->hh.next)
+                if (i / 64 < broadcast->n_words)
+                        broadcast->delivered[i / 64] &= ~(UINT64_C(1) << i % 64);
+}
+
+void traffic_free(Sim *sim) {
+        Broadcast *broadcast, *next;
+
+        HASH_ITER(hh, sim->broadcasts, broadcast, next) {
+                HASH_DELETE(hh, sim->broadcasts, broadcast);
+                free(broadcast->delivered);
+                free(broadcast);
+        }
+}
+
+unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
+        const Broadcast *broadcast = broadcast_find(sim, id);
+
+        return broadcast ? broadcast->n_delivered : 0;
+}
+
+BroadcastReport sim_broadcast(const Sim *sim, const MessageId *id) {
+        const Broadcast *broadcast = broadcast_find(sim, id);
+
+        if (!broadcast)
+                return (BroadcastReport) {};
+        return (BroadcastReport) {
+                .n_delivered = broadcast->n_delivered,
+                .n_payloads = broadcast->n_payloads,
+                .redundancy = broadcast->n_delivered < 2 ?
+                              0 : (double) broadcast->n_payloads / (broadcast->n_delivered - 1) - 1,
+                .last_hop = broadcast->last_hop,
+                .max_hop = broadcast->max_hop,
+                .last_usec = broadcast->last_usec - broadcast->published_usec,
+        };
+}
+
+const TrafficReport *sim_traffic(const Sim *sim) {
+        return &sim->traffic;
+}
+
+void sim_traffic_reset(Sim *sim) {
+        sim->traffic = (TrafficReport) {};
+}
