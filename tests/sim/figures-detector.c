@@ -26,7 +26,7 @@ static void figure_one_death(FigureContext *context, void (*end)(Sim *sim, unsig
                 unsigned victim = N_SEEDS + (unsigned) (run % context->n), n_others = N_SEEDS + context->n - 1, n_buried;
                 usec_t ended_usec, first_usec = 0;
 
-                (void) sim_run_until(sim, settled, LIMIT_USEC);
+                (void) sim_run_until_every(sim, USEC_PER_SEC, settled, LIMIT_USEC);
                 sim_run_for(sim, 30 * USEC_PER_SEC + run % 97 * STEP_USEC);     /* at any point of anybody's interval */
                 ended_usec = sim_now(sim);
                 n_buried = n_burials(sim);

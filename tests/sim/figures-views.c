@@ -23,7 +23,7 @@ static void figure_default_path(FigureContext *context) {
                 _cleanup_(sim_freep) Sim *sim = overlay_network(run, context->n);
                 OverlayShape shape;
 
-                (void) sim_run_until(sim, connected, 10 * USEC_PER_MINUTE);
+                (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 10 * USEC_PER_MINUTE);
                 sim_run_for(sim, 30 * USEC_PER_SEC);
                 shape = sim_shape(sim);
                 samples_add(&mean, shape.path_mean);

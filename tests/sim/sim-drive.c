@@ -294,13 +294,17 @@ void sim_run_for(Sim *sim, usec_t duration_usec) {
         sim->now_usec = end_usec;
 }
 
-bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec) {
+bool sim_run_until_every(Sim *sim, usec_t step_usec, bool (*condition)(Sim *sim), usec_t limit_usec) {
         usec_t end_usec = sim->now_usec + limit_usec;
 
         while (!condition(sim)) {
                 if (sim->now_usec >= end_usec)
                         return false;
-                sim_run_for(sim, 10 * USEC_PER_MSEC);
+                sim_run_for(sim, step_usec);
         }
         return true;
+}
+
+bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec) {
+        return sim_run_until_every(sim, 10 * USEC_PER_MSEC, condition, limit_usec);
 }

@@ -58,8 +58,9 @@ void sim_set_group(Sim *sim, unsigned i, unsigned group);
 void sim_half_open(Sim *sim, unsigned i, unsigned other);
 
 void sim_run_for(Sim *sim, usec_t duration_usec);
-/* Runs until the condition holds, looking each 10 ms. False when it does not after @limit_usec. */
+/* Runs until the condition holds, looking each 10 ms, or each @step_usec. False when it does not after @limit_usec. */
 bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec);
+bool sim_run_until_every(Sim *sim, usec_t step_usec, bool (*condition)(Sim *sim), usec_t limit_usec);
 
 usec_t sim_now(const Sim *sim);
 Node *sim_node(Sim *sim, unsigned i);           /* NULL when it does not run */
