@@ -540,7 +540,7 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
         case END_REFUSED:
                 if (member && member->record.state == MEMBER_ALIVE && address_equal(&member->reached, &session->remote) &&
                     !session_of(node, &session->subject))
-                        return suspicion_doubt(node, member, EVIDENCE_REFUSED, 1, 0, now_usec);
+                        return suspicion_found(node, member, EVIDENCE_REFUSED, now_usec);
                 break;
 
         case END_WRONG_ID:
@@ -551,7 +551,7 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
                 member_remove_address(member, &session->remote);
                 if (member->record.n_addresses > 0)
                         return 0;
-                return suspicion_doubt(node, member, EVIDENCE_OTHER_ID, 1, 0, now_usec);
+                return suspicion_found(node, member, EVIDENCE_OTHER_ID, now_usec);
 
         case END_CLOSED:
                 if (session->state == SESSION_OPEN && session->reason == CLOSE_LEAVING)

@@ -142,8 +142,13 @@ static int liveness_strike(Node *node, Session *session, usec_t now_usec) {
 
         liveness->n_strikes++;
         node->counters[COUNTER_STRIKES]++;
-        if (liveness->n_strikes < node->settings.params.liveness_strikes)
-                return liveness_send(node, session, now_usec);
+        if (liveness->n_strikes < node->settings.params.liveness_strikes) {
+                int r = liveness_send(node, session, now_usec);
+
+                if (r < 0 || liveness->n_strikes > 1)
+                        return r;
+                return node->ops->struck(node, session, now_usec);
+        }
         return node->ops->silent(node, session, now_usec);
 }
 

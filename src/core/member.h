@@ -34,12 +34,12 @@ typedef struct Member {
         unsigned n_tries;       /* of asking a suspect that is not linked */
         usec_t asked_usec;      /* when the first of them began, 0: none runs */
         bool probed;            /* there was no link that we lost: it may have left without our knowing */
+        bool concluded;         /* the strikes are over, the witnesses have the word: with @evidence */
         bool asked_again;       /* because it took a call and broke it off; once for each question */
         usec_t doubted_usec;    /* since when a seed has been asked about it, 0: it has not */
-        Evidence evidence;      /* of that doubt, */
-        usec_t duration_usec;   /* and how long it took */
-        usec_t missed_usec;     /* when it last failed to answer, once it was accused of it; 0: never */
-        usec_t accused_usec;    /* when it was accused of it; 0: never */
+        Evidence evidence;      /* what the strikes have shown, */
+        usec_t duration_usec;   /* and how long they took */
+        usec_t missed_usec;     /* when it last failed to answer all strikes; 0: never */
         uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us to it */
 
         /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to a suspect; a seed's: end of

@@ -31,6 +31,7 @@
 #define EPOCH_JUMP (UINT64_C(1) << 20)
 #define CHECKS_MAX 16U
 #define PINGS_MAX 64U
+#define NEIGHBOURS_NAMED 4U             /* in a PONG, and kept of one */
 
 typedef struct Session Session;
 typedef struct SeedSlot SeedSlot;
@@ -54,6 +55,7 @@ typedef enum SessionUse {
         SESSION_FOR_CHECK,      /* does the known holder of an id still live? Session.waiting asks */
         SESSION_FOR_VERDICT,    /* does a suspect answer? The role's */
         SESSION_FOR_SHUFFLE,    /* to answer a shuffle: the peer role's */
+        SESSION_FOR_WITNESS,    /* does somebody else hear from a suspect, or do we, whom somebody else asked? A peer's */
         SESSION_FOR_PING,       /* node_ping() of a member without a session */
 } SessionUse;
 
@@ -134,6 +136,8 @@ struct Session {
         usec_t drained_usec;            /* when the kernel last took some of them, or they began to wait */
         size_t n_waiting;               /* messages of which the kernel has nothing yet */
         Liveness liveness;
+        size_t n_neighbours;            /* that the other end named last */
+        Neighbour neighbours[NEIGHBOURS_NAMED];
 
         RateLimit shuffles;             /* that came on it */
 
@@ -190,7 +194,8 @@ typedef struct RoleOps {
         void (*free)(Node *node);
 
         /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT or
-         * FOR_SHUFFLE. Nobody else uses its timer then (set to UNUSED_USEC): the role sets it. It may close the session. */
+         * FOR_SHUFFLE or FOR_WITNESS. Nobody else uses its timer then (set to UNUSED_USEC): the role sets it. It may close the
+         * session. */
         int (*opened)(Node *node, Session *session, usec_t now_usec);
         /* The same session ended; or one that the role dialled never opened. It is freed afterwards. */
         int (*ended)(Node *node, Session *session, SessionEnd end, usec_t now_usec);
@@ -204,8 +209,11 @@ typedef struct RoleOps {
         /* No address of that seed leads anywhere; it waits for its next attempt. */
         int (*seed_failed)(Node *node, SeedSlot *slot, usec_t now_usec);
         int (*seeds_changed)(Node *node, usec_t now_usec);
-        int (*silent)(Node *node, Session *session, usec_t now_usec);   /* a link used up its strikes */
+        int (*struck)(Node *node, Session *session, usec_t now_usec);   /* a link has its first strike */
+        int (*silent)(Node *node, Session *session, usec_t now_usec);   /* it used them up */
         int (*alive)(Node *node, Session *session, usec_t now_usec);    /* PONG, or the first bytes after a PING */
+        void (*name_neighbours)(Node *node, const Session *to, PingMessage *pong);
+        int (*ponged)(Node *node, Session *session, const PingMessage *pong, usec_t now_usec);
         int (*own_record_changed)(Node *node, usec_t now_usec);         /* incarnation, epoch or id */
         int (*clock_jumped)(Node *node, usec_t late_usec, usec_t now_usec);
         int (*reconfigured)(Node *node, usec_t now_usec);

@@ -22,6 +22,7 @@ static const Params params_lan = {
         .liveness_ceiling_usec = 3 * USEC_PER_SEC,
         .liveness_strikes = 3,
         .liveness_adaptive = true,
+        .witnesses = true,
 
         .lease_usec = 90 * USEC_PER_SEC,
         .renew_usec = 30 * USEC_PER_SEC,
@@ -66,6 +67,7 @@ Params params_of_profile(Profile profile) {
                 params.liveness_floor_usec = 13 * USEC_PER_SEC;
                 params.liveness_ceiling_usec = 13 * USEC_PER_SEC;
                 params.liveness_adaptive = false;
+                params.witnesses = false;
                 params.report_checked = false;
                 params.hello_always = true;
                 return params;

@@ -32,6 +32,7 @@ typedef struct Params {
         usec_t liveness_floor_usec;     /* the least time-out of one strike */
         usec_t liveness_ceiling_usec;   /* and the largest */
         unsigned liveness_strikes;
+        bool witnesses;                 /* others are asked before anybody is accused */
         bool liveness_adaptive;         /* strike time-outs follow the round-trip time; classic: one interval each */
 
         /* Seeds */

@@ -8,6 +8,7 @@
  *      links.c         the overlay: dialling, accepting, refusing, replacing links
  *      shuffle.c       exchanging passive peers with others
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
+ *      witness.c       asking others whether they hear from it, and being asked
  *      gossip.c        messages: publishing, delivering, forwarding
  *      peer-node.c     the role's table, and members as they come and go
  */
@@ -35,6 +36,7 @@ typedef enum PeerTimer {
         TIMER_REMEMBER,                 /* write the lost peers down */
         TIMER_PROBE,                    /* ask a member that we have no link to */
         TIMER_DOUBT,                    /* a seed has had time to answer about somebody who did not */
+        TIMER_DUTY,                     /* a node that we were asked about has had its time */
         TIMER_SETTLE,                   /* we have had time to find somebody */
         TIMER_SHUFFLE,                  /* exchange passive peers with somebody */
 } PeerTimer;
@@ -61,6 +63,8 @@ typedef struct Shuffle {
         RateLimit dials, news;
         Timer timer;
 } Shuffle;
+typedef struct Inquiry Inquiry;
+typedef struct Duty Duty;
 
 struct PeerNode {
         View view;
@@ -79,7 +83,12 @@ struct PeerNode {
         unsigned list_total;            /* the largest number of members that a seed spoke of lately */
         bool settled;                   /* having nobody is worth a word now */
 
-        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt;
+        Inquiry *inquiries;             /* of ours, about nodes that do not answer us */
+        Duty *duties;                   /* questions of others */
+        unsigned n_inquiries, n_duties, n_witness_sessions;
+        RateLimit duty_calls, duty_hints;
+
+        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt, duty;
 };
 
 /* ---- peer-node.c ---- */
@@ -143,17 +152,51 @@ int registrar_leave(Node *node);
 int suspicion_probe(Node *node, usec_t now_usec);
 /* A link ended without CLOSE: its other end is called. */
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec);
-/* A link used up its strikes, or nobody listens any more where the member answered before. */
-int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
-                     usec_t now_usec);
-/* The same of one that we had no link to: accused unless a seed knows better. */
-int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
-                    usec_t now_usec);
+/* A link ended, however: nobody is asked about it any more, unless its other end is being asked itself. */
+int suspicion_link_ended(Node *node, const Session *session, usec_t now_usec);
+/* A link used up its strikes, and is closed; Member.asked_usec says since when. Accused unless a witness has heard it. */
+int suspicion_silent(Node *node, Member *member, unsigned n_strikes, usec_t now_usec);
+/* Nobody listens any more where the member answered before, or somebody else: accused unless somebody knows better. */
+int suspicion_found(Node *node, Member *member, Evidence evidence, usec_t now_usec);
+/* Asks a member, unless that is useless or done already. Return: 1 when it is asked, 0, -ENOMEM. */
+int suspicion_question(Node *node, const NodeId *id, usec_t now_usec);
+/* It was heard from: no more questions. */
+int suspicion_clear(Node *node, Member *member, usec_t now_usec);
+/* A witness has answered, or will not. */
+int suspicion_on_witness(Node *node, const NodeId *suspect, usec_t now_usec);
 int suspicion_on_doubt(Node *node, usec_t now_usec);
 int suspicion_opened(Node *node, Session *session, usec_t now_usec);
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
 int suspicion_on_member_timer(Node *node, Member *member, usec_t now_usec);    /* one call had its time */
 int suspicion_clock_jumped(Node *node, usec_t now_usec);
+
+/* ---- witness.c ---- */
+
+typedef enum Opinion {
+        OPINION_NONE,           /* nobody was asked, or nobody can say anything */
+        OPINION_OPEN,
+        OPINION_PARTLY_UNHEARD, /* others may still answer */
+        OPINION_UNHEARD,
+        OPINION_HEARD,          /* at least one has heard it */
+} Opinion;
+
+/* Whom to ask about us: for a PONG on a link. */
+void witness_name(Node *node, const Session *to, PingMessage *pong);
+/* Asks three, unless that is being done: of those that the suspect named, and of our own neighbours. */
+int witness_ask(Node *node, const NodeId *suspect, const Neighbour *named, size_t n_named, usec_t now_usec);
+Opinion witness_opinion(const Node *node, const NodeId *suspect);
+unsigned witness_n_unheard(const Node *node, const NodeId *suspect);
+/* The suspect has answered. */
+int witness_done(Node *node, const NodeId *suspect, usec_t now_usec);
+/* They have had their time: who did not answer is asked whether it lives. */
+int witness_conclude(Node *node, const NodeId *suspect, usec_t now_usec);
+int witness_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
+int witness_on_pong(Node *node, const Session *session, uint64_t nonce);
+int witness_opened(Node *node, Session *session, usec_t now_usec);
+/* Of any session. */
+int witness_ended(Node *node, const Session *session, usec_t now_usec);
+int witness_on_duty_timer(Node *node, usec_t now_usec);
+void witness_free(Node *node);
 
 /* ---- gossip.c ---- */
 

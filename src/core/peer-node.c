@@ -7,6 +7,9 @@
 #include "core/peer-node-internal.h"
 
 #define HINTS_PER_INTERVAL 32U
+/* Calls to those whom others ask us about, and of these to addresses that we have from nobody else. */
+#define DUTY_CALLS_PER_INTERVAL 64U
+#define DUTY_HINTS_PER_INTERVAL 8U
 #define REMEMBER_USEC (1 * USEC_PER_SEC)
 #define SETTLED_USEC (5 * USEC_PER_SEC)         /* so long after the start we do not call ourselves isolated yet */
 
@@ -74,7 +77,10 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
                 notice->known = change == MEMBER_RESTARTED || was == MEMBER_ALIVE || was == MEMBER_SUSPECT;
         }
         if (change == MEMBER_GONE) {
-                member->asked_usec = 0;
+                int r = suspicion_clear(node, member, now_usec);
+
+                if (r < 0)
+                        return r;
                 member->parting = record->state == MEMBER_LEFT;
                 if (member->parting)
                         timer_set(&node->timers, &member->timer, usec_add(now_usec, RESTART_USEC));
@@ -117,7 +123,9 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
         if (!member)
                 return 0;               /* no room for it */
         member->heard_usec = now_usec;
-        member->asked_usec = 0;
+        r = suspicion_clear(node, member, now_usec);
+        if (r < 0)
+                return r;
         member->introduced = 0;
         if (session_outgoing(session))
                 member->reached = session->remote;
@@ -187,6 +195,8 @@ static int peer_opened(Node *node, Session *session, usec_t now_usec) {
                 return suspicion_opened(node, session, now_usec);
         if (session->use == SESSION_FOR_SHUFFLE)
                 return shuffle_opened(node, session, now_usec);
+        if (session->use == SESSION_FOR_WITNESS)
+                return witness_opened(node, session, now_usec);
 
         r = peer_heard_of(node, session, now_usec);
         if (r < 0)
@@ -196,23 +206,30 @@ static int peer_opened(Node *node, Session *session, usec_t now_usec) {
 }
 
 static int peer_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
+        int r;
+
         if (session->use == SESSION_FOR_SEED)
                 return registrar_ended(node, session, end, now_usec);
-        if (session->use == SESSION_FOR_VERDICT) {
-                int r = suspicion_ended(node, session, end, now_usec);
-
-                return r < 0 ? r : links_fill(node, now_usec);
-        }
+        r = session->use == SESSION_FOR_VERDICT ? suspicion_ended(node, session, end, now_usec) :
+                                                  witness_ended(node, session, now_usec);
+        if (r < 0)
+                return r;
+        if (session->use == SESSION_FOR_VERDICT || session->use == SESSION_FOR_WITNESS)
+                return links_fill(node, now_usec);
         if (session->use == SESSION_FOR_SHUFFLE) {
                 shuffle_ended(node, session);
                 return 0;
         }
-        return links_ended(node, session, end, now_usec);
+
+        r = links_ended(node, session, end, now_usec);
+        return r < 0 ? r : suspicion_link_ended(node, session, now_usec);
 }
 
 static int peer_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
         if (session->use == SESSION_FOR_SEED)
                 return registrar_on_message(node, session, message, now_usec);
+        if (message->type == MESSAGE_PROBE_REQ || message->type == MESSAGE_PROBE_ACK || message->type == MESSAGE_PROBE_NACK)
+                return witness_on_message(node, session, message, now_usec);
         if (message->type == MESSAGE_GOSSIP)
                 return gossip_on_message(node, session, &message->gossip, now_usec);
         if (message->type == MESSAGE_SHUFFLE)
@@ -267,6 +284,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_DOUBT:
                 return suspicion_on_doubt(node, now_usec);
 
+        case TIMER_DUTY:
+                return witness_on_duty_timer(node, now_usec);
+
         case TIMER_SETTLE:
                 peer->settled = true;
                 return 0;
@@ -289,31 +309,48 @@ static int peer_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
         return registrar_try(node, now_usec);
 }
 
+static int peer_on_struck(Node *node, Session *session, usec_t now_usec) {
+        return witness_ask(node, &session->id, session->neighbours, session->n_neighbours, now_usec);
+}
+
 /* A link used up its strikes. */
 static int peer_on_silent(Node *node, Session *session, usec_t now_usec) {
-        usec_t duration_usec = usec_sub(now_usec, session->liveness.first_usec);
+        usec_t since_usec = session->liveness.first_usec;
         unsigned n_strikes = session->liveness.n_strikes;
         NodeId id = session->id;
-        Member *member;
+        Member *member = member_table_find(&node->members, &id);
         int r;
 
+        if (member && member->record.state == MEMBER_ALIVE)
+                member->asked_usec = since_usec;        /* so its witnesses go on when the link ends */
         r = session_close(node, session, CLOSE_TIMEOUT, "Liveness requests were not answered.", now_usec);
         if (r < 0)
                 return r;
         member = member_table_find(&node->members, &id);
-        if (!member || session_of(node, &id))
+        if (!member || member->asked_usec != since_usec)
                 return 0;
-        return suspicion_accuse(node, member, EVIDENCE_SILENT, n_strikes, duration_usec, now_usec);
+        return session_of(node, &id) ? suspicion_clear(node, member, now_usec) :
+                                       suspicion_silent(node, member, n_strikes, now_usec);
 }
 
 static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->id);
+        int r;
 
         if (member) {
                 member->heard_usec = now_usec;
                 member->n_links = session->n_links;
         }
-        return links_decide(node, now_usec);
+        r = witness_done(node, &session->id, now_usec);
+        return r < 0 ? r : links_decide(node, now_usec);
+}
+
+static int peer_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
+        if (pong->n_neighbours > 0) {
+                session->n_neighbours = MIN(pong->n_neighbours, (size_t) NEIGHBOURS_NAMED);
+                memcpy(session->neighbours, pong->neighbours, session->n_neighbours * sizeof(*pong->neighbours));
+        }
+        return witness_on_pong(node, session, pong->nonce);
 }
 
 static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
@@ -384,12 +421,13 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
-                &peer->probe, &peer->doubt, &peer->shuffle.timer,
+                &peer->probe, &peer->doubt, &peer->duty, &peer->shuffle.timer,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
                 timer_done(&node->timers, timers[i]);
         shuffle_done(node);
+        witness_free(node);
         seen_done(&peer->seen);
         view_done(&peer->view);
         free(peer);
@@ -406,6 +444,8 @@ int peer_node_new(Node *node) {
                 return -ENOMEM;
 
         peer->hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = HINTS_PER_INTERVAL };
+        peer->duty_calls = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_CALLS_PER_INTERVAL };
+        peer->duty_hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_HINTS_PER_INTERVAL };
         peer->sequence_epoch = node->identity.epoch;
         seen_init(&peer->seen, params->origins_max, params->intervals_max);
         r = view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));
@@ -419,7 +459,7 @@ int peer_node_new(Node *node) {
                 { &peer->tick, TIMER_TICK }, { &peer->fill, TIMER_FILL }, { &peer->lost, TIMER_LOST },
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
                 { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
-                { &peer->doubt, TIMER_DOUBT }, { &peer->shuffle.timer, TIMER_SHUFFLE },
+                { &peer->doubt, TIMER_DOUBT }, { &peer->duty, TIMER_DUTY }, { &peer->shuffle.timer, TIMER_SHUFFLE },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
                 r = timer_init(&node->timers, timers[i].timer, timers[i].kind);
@@ -442,8 +482,11 @@ const RoleOps peer_ops = {
         .seed_timer = registrar_on_seed_timer,
         .seed_failed = peer_on_seed_failed,
         .seeds_changed = registrar_try,
+        .struck = peer_on_struck,
         .silent = peer_on_silent,
         .alive = peer_on_alive,
+        .name_neighbours = witness_name,
+        .ponged = peer_on_pong,
         .own_record_changed = peer_on_own_record_changed,
         .clock_jumped = peer_on_clock_jumped,
         .reconfigured = peer_on_reconfigured,

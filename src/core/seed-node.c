@@ -212,6 +212,7 @@ const RoleOps seed_ops = {
         .seed_timer = seed_ignores_slot,
         .seed_failed = mesh_on_seed_failed,
         .seeds_changed = mesh_link,
+        .struck = seed_ignores_session,
         .silent = seed_ignores_session,
         .alive = reports_on_pong,
         .own_record_changed = seed_ignores,

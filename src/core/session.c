@@ -116,6 +116,7 @@ static bool session_is_roles(const Session *session) {
         case SESSION_FOR_SEED:
         case SESSION_FOR_VERDICT:
         case SESSION_FOR_SHUFFLE:
+        case SESSION_FOR_WITNESS:
                 return true;
         case SESSION_ACCEPTED:
                 return session->state == SESSION_OPEN && session->purpose == PURPOSE_SESSION;
@@ -341,6 +342,12 @@ static int session_on_pong(Node *node, Session *session, const PingMessage *pong
                                 return session_close(node, session, CLOSE_DONE, NULL, now_usec);
                         return 0;
                 }
+        if (node->ops->ponged && session->link_state == LINK_UP) {
+                int r = node->ops->ponged(node, session, pong, now_usec);
+
+                if (r < 0)
+                        return r;
+        }
         return liveness_on_pong(node, session, pong, now_usec);
 }
 
@@ -352,6 +359,8 @@ static int session_on_open_message(Node *node, Session *session, const Message *
 
                 message_set(&pong, MESSAGE_PONG, ping, message->ping.nonce, node_n_own_links(node));
                 session->n_links = message->ping.n_links;
+                if (node->ops->name_neighbours && session->link_state == LINK_UP)
+                        node->ops->name_neighbours(node, session, &pong.ping);
                 return session_send(node, session, &pong);
         }
 
@@ -382,6 +391,12 @@ static int session_on_open_message(Node *node, Session *session, const Message *
                 if (session_is_roles(session) || session->use == SESSION_FOR_PING)
                         return node->ops->message(node, session, message, now_usec);
                 return 0;
+
+        case MESSAGE_PROBE_REQ:
+                /* What a session with PURPOSE_PROBE is for, too, at a peer. */
+                if (session_is_roles(session) || (session->use == SESSION_ACCEPTED && node->settings.role == ROLE_PEER))
+                        return node->ops->message(node, session, message, now_usec);
+                return session_protocol_error(node, session, "Nobody may be asked about here.", now_usec);
 
         default:
                 if (session_is_roles(session) || message->type == MESSAGE_SHUFFLE_REPLY)

@@ -2,15 +2,13 @@
 
 /*
  * A peer that we were linked to does not answer. When its connection broke without CLOSE it is called at its address,
- * as often as there are strikes: whoever answers there with its id clears it, a refusal settles it at once. Then it is
- * accused: suspect here, and reported to the seeds that we are registered with, who decide
- * (PROTOCOL.md, section 6.4).
+ * as often as there are strikes: whoever answers there with its id clears it, a refusal spares the other strikes. Others
+ * are asked meanwhile whether they hear from it (witness.c): if one does, only our way to it is bad. Else it is accused:
+ * suspect here, and reported to the seeds that we are registered with, who decide (PROTOCOL.md, section 6.4).
  *
- * One that we had no link to, and that does not answer when it is asked or dialled, may have left in order without
- * our having heard of it. A seed is asked for what differs between our tables first, and it is accused when it is
- * still held alive afterwards. Once: if it lives, others reach it and we do not, and as long as we have not heard from it
- * ourselves, another failure says nothing new. Without this, two hosts that cannot see each other bury each other's
- * living again and again.
+ * One that we had no link to, and that does not answer when it is asked or dialled, and that no witness hears from, may have
+ * left in order without our having heard of it. A seed is asked for what differs between our tables first, and it is
+ * accused when it is still held alive afterwards.
  */
 
 #include "core/peer-node-internal.h"
@@ -23,17 +21,29 @@
  * that off in a moment. */
 #define AGAIN_USEC (20 * USEC_PER_MSEC)
 
-/* Whom others reach and we do not is not accused each minute; but it may die after that, and the seeds forget it. */
-#define ACCUSED_AGAIN_USEC (30 * USEC_PER_MINUTE)
-
 #define DOUBT_USEC (2500 * USEC_PER_MSEC)       /* for the answer of a seed */
+
+/* Who answers with certain tidings has its time, too, which may need a session of a witness's own. */
+#define WITNESSES_PATIENCE 3U
+
+static usec_t suspicion_timeout(const Node *node) {
+        return liveness_timeout(&node->settings.params, &(Liveness) {});
+}
 
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
         const Address *address = address_is_set(&member->reached) ? &member->reached : member->record.addresses;
 
         timer_set(&node->timers, &member->timer, USEC_INFINITY);
         return session_dial(node, address, SESSION_FOR_VERDICT, &member->record.id,
-                            liveness_timeout(&node->settings.params, &(Liveness) {}), now_usec, NULL);
+                            suspicion_timeout(node), now_usec, NULL);
+}
+
+static int suspicion_begin(Node *node, Member *member, bool probed, usec_t now_usec) {
+        member->n_tries = 1;
+        member->probed = probed;
+        member->asked_again = member->concluded = false;
+        member->asked_usec = now_usec;
+        return suspicion_ask(node, member, now_usec);
 }
 
 /* Those that do not answer us at all are not asked before the others. */
@@ -59,42 +69,83 @@ int suspicion_probe(Node *node, usec_t now_usec) {
         if (!longest)
                 return 0;
 
-        longest->n_tries = 1;
-        longest->probed = true;
-        longest->asked_again = false;
-        longest->asked_usec = now_usec;
-        return suspicion_ask(node, longest, now_usec);
+        return suspicion_begin(node, longest, true, now_usec);
+}
+
+int suspicion_question(Node *node, const NodeId *id, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, id);
+        int r;
+
+        if (!member || member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->doubted_usec > 0 ||
+            member->record.n_addresses == 0)
+                return 0;
+        r = suspicion_begin(node, member, true, now_usec);
+        return r < 0 ? r : 1;
 }
 
 int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->id);
+        int r;
 
         if (!member || member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->record.n_addresses == 0)
                 return 0;
         if (session_of(node, &session->id) && session_of(node, &session->id) != session)
                 return 0;               /* it has already called again */
 
-        member->n_tries = 1;
-        member->probed = false;
-        member->asked_again = false;
-        member->asked_usec = now_usec;
-        return suspicion_ask(node, member, now_usec);
+        r = witness_ask(node, &session->id, session->neighbours, session->n_neighbours, now_usec);
+        if (r < 0)
+                return r;
+        return suspicion_begin(node, member, false, now_usec);
 }
 
-int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
+int suspicion_link_ended(Node *node, const Session *session, usec_t now_usec) {
+        const Member *member = member_table_find(&node->members, &session->id);
+
+        return member && member->asked_usec > 0 ? 0 : witness_done(node, &session->id, now_usec);
+}
+
+int suspicion_clear(Node *node, Member *member, usec_t now_usec) {
+        member->asked_usec = 0;
+        member->concluded = false;
+        return witness_done(node, &member->record.id, now_usec);
+}
+
+static int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
+                            usec_t now_usec) {
+        const Record *record = &member->record;
+        Notice *notice;
+        int n;
+
+        member->asked_usec = 0;
+        if (record->state != MEMBER_ALIVE)
+                return 0;
+
+        member->missed_usec = now_usec;
+        member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_SUSPECT, now_usec);
+        n = registrar_report(node, member, now_usec);
+        if (n < 0)
+                return n;
+
+        notice = node_notice_member(node, NOTICE_SILENT, member);
+        notice->n = n_strikes;
+        notice->n_max = (unsigned) n;
+        notice->duration = duration_usec;
+        notice->evidence = evidence;
+        node_notice_member(node, NOTICE_SUSPECT, member);
+
+        view_remove(&node->peer->view, &record->id, NULL);
+        if (record->n_addresses > 0)
+                view_lose(&node->peer->view, &record->id, record->addresses);
+        peer_remember(node, now_usec);
+        return 0;
+}
+
+static int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
                     usec_t now_usec) {
         int r;
 
-        member->asked_usec = 0;
         if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
                 return 0;
-        /* Another id at its only address is no matter of who reaches whom, and leaves nothing to ask next time. */
-        if (evidence != EVIDENCE_OTHER_ID &&
-            member->missed_usec > 0 && member->heard_usec <= member->missed_usec &&
-            now_usec < usec_add(member->accused_usec, ACCUSED_AGAIN_USEC)) {
-                member->missed_usec = now_usec;
-                return 0;
-        }
         r = registrar_ask_differences(node);
         if (r < 0)
                 return r;
@@ -136,62 +187,115 @@ int suspicion_on_doubt(Node *node, usec_t now_usec) {
 }
 
 int suspicion_clock_jumped(Node *node, usec_t now_usec) {
+        int r;
+
         /* Nobody is accused for one interval: what was being asked is asked anew, and a seed may have answered meanwhile. */
         for (size_t i = 0; i < node->members.n; i++) {
                 Member *member = node->members.members[i];
 
-                if (member->asked_usec > 0)
+                if (member->asked_usec > 0) {
                         member->n_tries = 1;
+                        member->concluded = false;
+                        r = witness_done(node, &member->record.id, now_usec);
+                        if (r < 0)
+                                return r;
+                }
                 if (member->doubted_usec > 0)
                         member->doubted_usec = now_usec;
         }
         return suspicion_on_doubt(node, now_usec);
 }
 
-/* What the strikes have shown. */
-static int suspicion_conclude(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t now_usec) {
-        usec_t duration_usec = usec_sub(now_usec, member->asked_usec);
-
-        return member->probed ? suspicion_doubt(node, member, evidence, n_strikes, duration_usec, now_usec) :
-                                suspicion_accuse(node, member, evidence, n_strikes, duration_usec, now_usec);
-}
-
-int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
-                     usec_t now_usec) {
-        const Record *record = &member->record;
-        Notice *notice;
-        int n;
+/* The witnesses have had their say, as far as they had one. */
+static int suspicion_decide(Node *node, Member *member, usec_t now_usec) {
+        unsigned n_strikes = member->n_tries;
+        Evidence evidence = member->evidence;
+        bool heard = witness_opinion(node, &member->record.id) == OPINION_HEARD;
+        int r;
 
         member->asked_usec = 0;
-        if (record->state != MEMBER_ALIVE)
+        member->concluded = false;
+        timer_set(&node->timers, &member->timer, USEC_INFINITY);
+        r = witness_conclude(node, &member->record.id, now_usec);
+        if (r < 0)
+                return r;
+        if (heard) {
+                member->missed_usec = now_usec;
+                node->counters[COUNTER_ACCUSATIONS_SPARED]++;
+                return 0;
+        }
+        return member->probed ? suspicion_doubt(node, member, evidence, n_strikes, member->duration_usec, now_usec) :
+                                suspicion_accuse(node, member, evidence, n_strikes, member->duration_usec, now_usec);
+}
+
+int suspicion_on_witness(Node *node, const NodeId *suspect, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, suspect);
+
+        if (!member || !member->concluded)
                 return 0;
 
-        member->missed_usec = member->accused_usec = now_usec;
-        member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_SUSPECT, now_usec);
-        n = registrar_report(node, member, now_usec);
-        if (n < 0)
-                return n;
+        switch (witness_opinion(node, suspect)) {
 
-        notice = node_notice_member(node, NOTICE_SILENT, member);
-        notice->n = n_strikes;
-        notice->n_max = (unsigned) n;
-        notice->duration = duration_usec;
-        notice->evidence = evidence;
-        node_notice_member(node, NOTICE_SUSPECT, member);
+        case OPINION_OPEN:
+                return 0;
 
-        view_remove(&node->peer->view, &record->id, NULL);
-        if (record->n_addresses > 0)
-                view_lose(&node->peer->view, &record->id, record->addresses);
-        peer_remember(node, now_usec);
+        case OPINION_PARTLY_UNHEARD:
+                /* Its host says that nobody listens there, and another node has found the same. */
+                if (member->evidence == EVIDENCE_SILENT)
+                        return 0;
+                break;
+
+        case OPINION_NONE:
+        case OPINION_UNHEARD:
+        case OPINION_HEARD:
+                break;
+        }
+        return suspicion_decide(node, member, now_usec);
+}
+
+/* What the strikes have shown. */
+static int suspicion_conclude(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t now_usec) {
+        int r;
+
+        member->evidence = evidence;
+        member->n_tries = n_strikes;
+        member->duration_usec = usec_sub(now_usec, member->asked_usec);
+        member->concluded = true;
+        timer_set(&node->timers, &member->timer, usec_add(now_usec, WITNESSES_PATIENCE * suspicion_timeout(node)));
+
+        r = witness_ask(node, &member->record.id, NULL, 0, now_usec);
+        return r < 0 ? r : suspicion_on_witness(node, &member->record.id, now_usec);
+}
+
+int suspicion_silent(Node *node, Member *member, unsigned n_strikes, usec_t now_usec) {
+        member->evidence = EVIDENCE_SILENT;
+        member->n_tries = n_strikes;
+        member->duration_usec = usec_sub(now_usec, member->asked_usec);
+        member->probed = false;
+        member->concluded = true;
+        if (witness_opinion(node, &member->record.id) != OPINION_OPEN)
+                return suspicion_decide(node, member, now_usec);
+        timer_set(&node->timers, &member->timer, usec_add(now_usec, suspicion_timeout(node)));
         return 0;
+}
+
+int suspicion_found(Node *node, Member *member, Evidence evidence, usec_t now_usec) {
+        if (member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->doubted_usec > 0)
+                return 0;
+        member->asked_usec = now_usec;
+        member->probed = true;
+        return suspicion_conclude(node, member, evidence, 1, now_usec);
 }
 
 int suspicion_opened(Node *node, Session *session, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->id);
         int r;
 
-        if (member)
-                member->asked_usec = 0;
+        if (member) {
+                r = suspicion_clear(node, member, now_usec);
+                if (r < 0)
+                        return r;
+        }
         r = peer_heard_of(node, session, now_usec);
         if (r < 0)
                 return r;
@@ -205,7 +309,7 @@ static bool was_broken_off(const Session *session, SessionEnd end) {
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->subject);
 
-        if (end == END_BY_US || !member || member->asked_usec == 0)
+        if (end == END_BY_US || !member || member->asked_usec == 0 || member->concluded)
                 return 0;               /* or it called meanwhile */
 
         if (was_broken_off(session, end) && !member->asked_again) {
@@ -240,6 +344,8 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
 int suspicion_on_member_timer(Node *node, Member *member, usec_t now_usec) {
         if (member->asked_usec == 0)
                 return 0;               /* cleared meanwhile */
+        if (member->concluded)
+                return suspicion_decide(node, member, now_usec);
         if (++member->n_tries <= node->settings.params.liveness_strikes)
                 return suspicion_ask(node, member, now_usec);
         return suspicion_conclude(node, member, EVIDENCE_SILENT, member->n_tries - 1, now_usec);

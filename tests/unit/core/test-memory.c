@@ -196,12 +196,16 @@ static void live_as_a_peer(Day *day) {
         DAY(node_ping(day->node, &away, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
         DAY(peer_connect(day->node, &by_hand, day->now) == -ENOMEM ? -ENOMEM : 0);
 
-        /* A link breaks, accusations are made, seeds change, an epoch is jumped, a new id taken, and the node stops. */
+        /* A link breaks, witnesses are asked and we are one, accusations are made, seeds change, an epoch is jumped, a new id
+         * taken, and the node stops. */
         day_advance(day, 2 * SEC);
         for (uint8_t n = 1; n <= 40; n++)
                 DAY(node_on_link(day->node, day->dialled[n], LINK_RESET, day->now));
         for (uint8_t n = 1; n <= 40; n++)
                 DAY(node_on_link(day->node, day->dialled[n], LINK_REFUSED, day->now));
+        message_set(&message, MESSAGE_PROBE_REQ, probe, .nonce = 1, .id = ID(2));
+        day_hear(day, link, &message);
+        day_advance(day, 3 * SEC);              /* the witnesses have nothing to say */
         DAY(node_set_seeds(day->node, entries + 1, 2, day->now));
         DAY(node_set_seeds(day->node, entries, 3, day->now));
         message_set(&message, MESSAGE_ACCUSED, accused, .held = { HARNESS_EPOCH + 5, 0, MEMBER_ALIVE });

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Who is held dead, by whom, and when: one scenario per promise. Latencies are 10 to 100 ms. */
+
+#include "sim.h"
+#include "unit.h"
+
+#define N_SEEDS 3U
+
+static Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers) {
+        Sim *sim = sim_new(run);
+
+        for (unsigned i = 0; i < n_seeds; i++)
+                (void) sim_add_seed(sim, true);
+        for (unsigned i = 0; i < n_peers; i++)
+                (void) sim_add_peer(sim);
+        sim_start_all(sim);
+        return sim;
+}
+
+static bool settled(Sim *sim) {
+        return sim_is_connected(sim) && sim_members_agree(sim) && sim_seeds_agree(sim);
+}
+
+static unsigned n_noticed(Sim *sim, NoticeType type) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_n_notices(sim, i, type);
+        return n;
+}
+
+static uint64_t n_counted(Sim *sim, Counter counter) {
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_is_running(sim, i) ? node_counter(sim_node(sim, i), counter) : 0;
+        return n;
+}
+
+/* ---- witnesses ---- */
+
+/* Five do not reach five others, and everybody else reaches all of them. */
+static void test_a_bad_link_buries_nobody_and_hardly_accuses(void **state) {
+        uint64_t n_spared = 0, n_accused = 0;
+
+        for (uint64_t run = 1; run <= 5; run++) {
+                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, 30);
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                sim_run_for(sim, 60 * USEC_PER_SEC);    /* until the ends of all links have named their neighbours */
+                for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++)
+                        sim_set_group(sim, i, SIM_EVERY_GROUP);
+                for (unsigned i = 0; i < 10; i++)
+                        sim_set_group(sim, N_SEEDS + i, 1 + i % 2);
+                for (unsigned i = 0; i < N_SEEDS; i++)
+                        sim_set_group(sim, i, SIM_EVERY_GROUP);
+                sim_run_for(sim, 5 * USEC_PER_MINUTE);
+                /* All three witnesses may be of the other five. */
+                n_spared += n_counted(sim, COUNTER_ACCUSATIONS_SPARED);
+                n_accused += n_noticed(sim, NOTICE_SILENT);
+                assert_int_equal(n_noticed(sim, NOTICE_DEAD) + n_noticed(sim, NOTICE_REPORTED_DEAD), 0);
+                assert_true(settled(sim));
+        }
+        assert_true(n_spared >= 20 * n_accused);
+        assert_true(n_spared >= 20);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_bad_link_buries_nobody_and_hardly_accuses),
+        };
+
+        if (getenv("SIM_TEST"))
+                cmocka_set_test_filter(getenv("SIM_TEST"));
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
