@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "sim-overlay.h"
+#include "core/node-internal.h"
 #include "sim-internal.h"
 
 SimOverlay *sim_overlay_free(SimOverlay *overlay) {
@@ -11,6 +12,13 @@ SimOverlay *sim_overlay_free(SimOverlay *overlay) {
         free(overlay->ends);
         free(overlay);
         return NULL;
+}
+
+/* Whether that end of a connection is a link for its node. Its members do not tell: it may know fewer than it is linked to. */
+static bool end_is_link(const Sim *sim, const End *end) {
+        const Session *session = end->open && end->keyed ? session_find(sim->nodes[end->node].node, end->link) : NULL;
+
+        return session && session->link_state == LINK_UP && !session->lingering;
 }
 
 typedef struct Link {
@@ -41,8 +49,8 @@ SimOverlay *sim_overlay_new(Sim *sim) {
         for (const Connection *connection = sim->connections; connection; connection = connection->hh.next) {
                 unsigned a = connection->ends[0].node, b = connection->ends[1].node;
 
-                if (!connection->ends[0].open || !connection->ends[1].open || !sim_is_running_peer(sim, a) ||
-                    !sim_is_running_peer(sim, b) || !sim_linked(sim, a, b) || !sim_linked(sim, b, a))
+                if (!sim_is_running_peer(sim, a) || !sim_is_running_peer(sim, b) ||
+                    !end_is_link(sim, connection->ends) || !end_is_link(sim, connection->ends + 1))
                         continue;
                 links[n++] = (Link) { index[a], index[b] };
                 links[n++] = (Link) { index[b], index[a] };
