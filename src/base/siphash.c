@@ -2,12 +2,14 @@
 
 #include "base/siphash.h"
 
-static uint64_t get_le64(const uint8_t *p) {
-        uint64_t v = 0;
+#include <endian.h>
+#include <string.h>
 
-        for (size_t i = 8; i > 0; i--)
-                v = v << 8 | p[i - 1];
-        return v;
+static uint64_t get_le64(const uint8_t *p) {
+        uint64_t v;
+
+        memcpy(&v, p, sizeof(v));       /* one load, where a loop over bytes is not recognized as one */
+        return le64toh(v);
 }
 
 static uint64_t rotate_left(uint64_t x, unsigned k) {

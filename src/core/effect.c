@@ -23,46 +23,6 @@ void effect_queue_done(EffectQueue *queue) {
         *queue = (EffectQueue) {};
 }
 
-#define UP_TO(member) (offsetof(Effect, member) + sizeof(((Effect *) NULL)->member))
-
-/* Nearly all effects are SEND, and a notice is twenty times as large: only what belongs to the type is cleared and
- * copied. */
-static size_t effect_size(EffectType type) {
-        switch (type) {
-        case EFFECT_DIAL:
-                return UP_TO(address);
-        case EFFECT_SEND:
-                return UP_TO(measure);
-        case EFFECT_MEASURE:
-                return UP_TO(link);
-        case EFFECT_HANG_UP:
-                return UP_TO(flush);
-        case EFFECT_RESOLVE:
-                return UP_TO(resolve);
-        case EFFECT_PERSIST:
-                return UP_TO(persist);
-        case EFFECT_DELIVER:
-                return UP_TO(delivery);
-        case EFFECT_PONG:
-                return UP_TO(rtt_usec);
-        case EFFECT_NOTICE:
-                return UP_TO(notice);
-        }
-        assert(false);
-        return sizeof(Effect);
-}
-
-Effect *effect_queue_push(EffectQueue *queue, EffectType type) {
-        Effect *effect;
-
-        assert(queue->end < queue->n_max);
-
-        effect = queue->effects + queue->end++;
-        memset(effect, 0, effect_size(type));
-        effect->type = type;
-        return effect;
-}
-
 bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
         const Effect *effect;
 
@@ -70,7 +30,10 @@ bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
                 return false;
 
         effect = queue->effects + queue->begin++;
-        memcpy(ret, effect, effect_size(effect->type));
+        if (effect->type == EFFECT_SEND)
+                memcpy(ret, effect, effect_size(EFFECT_SEND));          /* a few moves, as the size is known */
+        else
+                memcpy(ret, effect, effect_size(effect->type));
         if (queue->begin == queue->end)
                 queue->begin = queue->end = 0;
         return true;

@@ -4,19 +4,17 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
 #include "io/sockaddr.h"
 
-static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
-
 Connection *connection_free(Connection *connection) {
         if (!connection)
                 return NULL;
 
-        sd_event_source_disable_unref(connection->io_source);
         link_done(&connection->link);
         free(connection);
         return NULL;
@@ -24,7 +22,6 @@ Connection *connection_free(Connection *connection) {
 
 int connection_new(Connection **ret, Links *links, LinkId id, int fd, ConnectionState state) {
         _cleanup_(connection_freep) Connection *connection = NULL;
-        int r;
 
         connection = calloc(1, sizeof(*connection));
         if (!connection) {
@@ -42,10 +39,9 @@ int connection_new(Connection **ret, Links *links, LinkId id, int fd, Connection
 
         if (fd >= 0) {
                 link_init(&connection->link, fd);
-                r = sd_event_add_io(links->event, &connection->io_source, fd, connection->events, connection_on_io,
-                                    connection);
-                if (r < 0)
-                        return r;
+                if (epoll_ctl(links->epoll_fd, EPOLL_CTL_ADD, fd, &(struct epoll_event) { .events = connection->events,
+                                                                                          .data.ptr = connection }) < 0)
+                        return -errno;
         }
 
         HASH_ADD_NUMBER(links->connections, id, connection);
@@ -71,7 +67,8 @@ void connection_make_ready(Connection *connection) {
 static void connection_wait_for(Connection *connection, uint32_t events) {
         if (connection->events == events)
                 return;
-        if (sd_event_source_set_io_events(connection->io_source, events) >= 0)
+        if (epoll_ctl(connection->links->epoll_fd, EPOLL_CTL_MOD, connection->link.fd,
+                      &(struct epoll_event) { .events = events, .data.ptr = connection }) >= 0)
                 connection->events = events;
 }
 
@@ -118,8 +115,7 @@ void connection_cut(Connection *connection) {
                 connection_set_deadline(connection, USEC_INFINITY);
         HASH_DEL(links->connections, connection);
 
-        connection->io_source = sd_event_source_disable_unref(connection->io_source);
-        if (connection->link.fd >= 0)
+        if (connection->link.fd >= 0)           /* which takes it out of the epoll as well */
                 (void) close(TAKE_FD(connection->link.fd));
         connection_make_ready(connection);
 }
@@ -185,9 +181,8 @@ void connection_write(Connection *connection) {
 
 /* ---- reading ---- */
 
-static void connection_on_frame(Connection *connection, const Frame *frame) {
+static void connection_on_frame(Connection *connection, const Frame *frame, usec_t now_usec) {
         Links *links = connection->links;
-        usec_t now_usec = links_now(links);
         int r;
 
         r = message_decode(links->message, frame);
@@ -202,23 +197,24 @@ static void connection_on_frame(Connection *connection, const Frame *frame) {
 
 static void connection_on_bytes(Connection *connection, Slice rest) {
         Links *links = connection->links;
+        usec_t now_usec = links_now(links);
         Frame frame;
         int r;
 
-        links_settle(links, node_on_received(links->node, connection->id, links_now(links)));
+        links_settle(links, node_on_received(links->node, connection->id, now_usec));
 
         while (connection->state == CONNECTION_OPEN) {
                 r = link_next_frame(&connection->link, &rest, node_frame_size_max(links->node, connection->id), &frame);
                 if (r == 0)
                         return;
                 if (r > 0) {
-                        connection_on_frame(connection, &frame);
+                        connection_on_frame(connection, &frame, now_usec);
                         continue;
                 }
                 if (r == -ENOMEM)
                         links_settle(links, r);
                 else
-                        links_settle(links, node_on_malformed(links->node, connection->id, r, links_now(links)));
+                        links_settle(links, node_on_malformed(links->node, connection->id, r, now_usec));
                 return;
         }
 }
@@ -279,17 +275,14 @@ static void connection_dialled(Connection *connection) {
 
 /* ---- events ---- */
 
-static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        Connection *connection = userdata;
-
+void connection_on_io(Connection *connection, uint32_t revents) {
         if (connection->state == CONNECTION_DIALING) {
                 connection_dialled(connection);
-                return 0;
+                return;
         }
 
         if (revents & EPOLLOUT)
                 connection_write(connection);
         if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR) && connection->state != CONNECTION_GONE)
                 connection_read(connection);
-        return 0;
 }

@@ -38,8 +38,7 @@ struct Connection {
         bool reset;                     /* a write failed: what is still to be read comes first, then it is over */
         bool failed;                    /* the node is told so in the next turn: .change */
         LinkChange change;
-        sd_event_source *io_source;
-        uint32_t events;                /* that the source waits for */
+        uint32_t events;                /* that links->epoll_fd waits for */
         bool is_ready;                  /* in links->ready */
         Connection *ready_prev, *ready_next;
         usec_t deadline_usec;           /* USEC_INFINITY: not in links->timed */
@@ -63,6 +62,8 @@ struct Links {
         size_t n_flushing;              /* FLUSHING and DRAINING */
         uint64_t n_accepted;
 
+        int epoll_fd;                   /* of all connections: one source of the loop, see links.c */
+        sd_event_source *epoll_source;
         sd_event_source *turn_source;
         sd_event_source *timer_source;
 
@@ -80,6 +81,9 @@ static inline usec_t links_now(const Links *links) {
 
 /* Arms the timer for the first deadline. */
 void links_arm(Links *links);
+
+/* What the kernel says of its socket. */
+void connection_on_io(Connection *connection, uint32_t revents);
 
 /* Takes over @fd, on failure as well. It may be negative: then the connection is about to fail. */
 int connection_new(Connection **ret, Links *links, LinkId id, int fd, ConnectionState state);

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define IOVECS_MAX 64U
+#define IOVECS_MAX 512U
 #define PARTIAL_IDLE_MAX 4096U  /* a larger buffer is given back once its frame is complete */
 
 void link_init(Link *link, int fd) {

@@ -4,18 +4,21 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "io/connection.h"
 #include "io/sockaddr.h"
 
 #define TIMER_ACCURACY_USEC (100 * USEC_PER_MSEC)
+#define EVENTS_MAX 64           /* taken at once; the next come after whatever else the loop has to do */
 
 /* ---- events ---- */
 
-static int links_on_turn(sd_event_source *source, void *userdata) {
-        Links *links = userdata;
+/* Whoever has something to do. Connections that are GONE are freed here and nowhere else. */
+static int links_turn(Links *links) {
         bool freed = false;
 
         for (size_t n = links->n_ready; n > 0; n--) {
@@ -36,7 +39,32 @@ static int links_on_turn(sd_event_source *source, void *userdata) {
 
         if (freed && !links->connections)
                 links_settle(links, 0);
-        return links->n_ready > 0 ? sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) : 0;
+        return sd_event_source_set_enabled(links->turn_source, links->n_ready > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* The event was something else than a connection: a timer, a call. */
+static int links_on_turn(sd_event_source *source, void *userdata) {
+        return links_turn(userdata);
+}
+
+/*
+ * sd-event waits once for each source that it dispatches. So connections are watched by an epoll of their own, which is a single
+ * source: all of them that are ready are read one after the other, and then everything is written that this has led to.
+ */
+static int links_on_epoll(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct epoll_event events[EVENTS_MAX];
+        Links *links = userdata;
+        int n;
+
+        n = epoll_wait(fd, events, ELEMENTSOF(events), 0);
+        for (int i = 0; i < n; i++) {
+                Connection *connection = events[i].data.ptr;
+
+                /* A dial that failed at once has its turn below, and nothing to say here. */
+                if (connection->state != CONNECTION_GONE && !connection->failed)
+                        connection_on_io(connection, events[i].events);
+        }
+        return links_turn(links);
 }
 
 static Connection *links_first_overdue(Links *links, usec_t now_usec) {
@@ -220,6 +248,9 @@ Links *links_free(Links *links) {
 
         sd_event_source_disable_unref(links->timer_source);
         sd_event_source_disable_unref(links->turn_source);
+        sd_event_source_disable_unref(links->epoll_source);
+        if (links->epoll_fd >= 0)
+                (void) close(links->epoll_fd);
         sd_event_unref(links->event);
         free(links->message);
         free(links->buffer);
@@ -239,6 +270,7 @@ int links_new(Links **ret, sd_event *event, const LinksHandlers *handlers, void 
         if (!links)
                 return -ENOMEM;
 
+        links->epoll_fd = -EBADF;
         links->event = sd_event_ref(event);
         links->handlers = handlers;
         links->userdata = userdata;
@@ -247,6 +279,16 @@ int links_new(Links **ret, sd_event *event, const LinksHandlers *handlers, void 
         links->message = malloc(sizeof(*links->message));
         if (!links->buffer || !links->message)
                 return -ENOMEM;
+
+        links->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (links->epoll_fd < 0)
+                return -errno;
+        r = sd_event_add_io(event, &links->epoll_source, links->epoll_fd, EPOLLIN, links_on_epoll, links);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_exit_on_failure(links->epoll_source, true);
+        if (r < 0)
+                return r;
 
         r = sd_event_add_defer(event, &links->turn_source, links_on_turn, links);
         if (r < 0)

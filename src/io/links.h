@@ -5,7 +5,7 @@
  * All connections of a node: listens, dials, reads and writes, and feeds the node with what happens on them.
  *
  * Reads go through one buffer for all links; what the node asks to be sent in one turn of the loop leaves each link by one
- * system call. Nothing that a remote does makes a handler fail.
+ * system call. All connections are one source of the loop. Nothing that a remote does makes a handler fail.
  *
  * A link that the node has hung up is none any more for the node; here it may live on for LINKS_FLUSH_USEC at most, until what
  * was queued (a CLOSE, mostly) is sent and the other end has closed, too: a socket that is closed while bytes wait

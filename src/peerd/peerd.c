@@ -25,6 +25,9 @@ static void peerd_deliver(Peerd *peerd, const Delivery *delivery) {
 static int peerd_apply(Peerd *peerd, const Effect *effect) {
         int r = 0;
 
+        if (effect->type == EFFECT_SEND)                /* nearly all are, and they concern nobody else */
+                return links_apply(peerd->daemon.links, effect);
+
         if (effect->type == EFFECT_DELIVER)
                 peerd_deliver(peerd, &effect->delivery);
         else if (effect->type != EFFECT_PONG)

@@ -461,13 +461,17 @@ static const TlvField *layout_find(const TlvLayout *layout, uint8_t tag) {
 }
 
 int tlv_check(const TlvLayout *layout, Slice tlvs) {
-        const uint8_t *found[TLV_FIELDS_MAX] = {};
-        size_t n[TLV_FIELDS_MAX] = {};
+        const uint8_t *found[TLV_FIELDS_MAX];
+        size_t n[TLV_FIELDS_MAX];
         Slice value;
         uint8_t tag;
         int r;
 
         assert(layout->n_fields <= TLV_FIELDS_MAX);
+        for (size_t i = 0; i < layout->n_fields; i++) {         /* most have a few: not worth clearing all places */
+                found[i] = NULL;
+                n[i] = 0;
+        }
 
         while ((r = tlv_next(&tlvs, &tag, &value)) > 0) {
                 const TlvField *field = layout_find(layout, tag);

@@ -60,12 +60,22 @@ PROGRAMS = {
         },
 }
 
-# With how many nodes each is run; bench-cost is about one.
+# A node that passes messages on to four, beside a forwarder that does nothing else.
+PROGRAMS["bench-ratio"] = {
+        f"{kind}-{size}-{batch}": Row(f"{text}, {size_text}, {batch} at once", unit, most, ("p2pnet-wire",))
+        for size, size_text in (("64", "64 B"), ("1k", "1 KiB")) for batch in (1, 8, 64, 512)
+        for kind, text, unit, most in (("forward", "CPU of a forwarder with 4 links", "us", 1e7),
+                                       ("raw", "CPU of a raw forwarder", "us", 1e7),
+                                       ("ratio", "ours to the raw one", "times", 1e5))
+}
+
+# With how many nodes each is run; bench-cost and bench-ratio are about one.
 NODES_OF = {
         "bench-members": (2, 10, 50),
         "bench-latency": (2, 10, 50),
         "bench-rate": (2, 10, 50),
         "bench-cost": (1,),
+        "bench-ratio": (1,),
 }
 
 

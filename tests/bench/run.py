@@ -96,7 +96,7 @@ def build():
         directory = TOP / "build-bench"
         if not (directory / "build.ninja").exists():
                 subprocess.run(["meson", "setup", directory, TOP], check=True, stdout=subprocess.DEVNULL)
-        targets = ["src/seedd/p2p-seedd", "src/peerd/p2p-peerd", *(f"tests/bench/{program}" for program in PROGRAMS)]
+        targets = ["src/seedd/p2p-seedd", "src/peerd/p2p-peerd", *(f"tests/bench/{program}" for program in (*PROGRAMS, "raw-forwarder"))]
         say(f"Building p2pnet in {directory} ...")
         subprocess.run(["ninja", "--quiet", "-C", directory, *targets], check=True, stdout=sys.stderr)
         return directory
@@ -133,7 +133,8 @@ def load():
 def measure(directory, arguments, program, system, n_nodes):
         """Runs one program once. Return: its figures."""
         environment = {**os.environ, "P2P_SEEDD": str(directory / "src/seedd/p2p-seedd"),
-                       "P2P_PEERD": str(directory / "src/peerd/p2p-peerd")}
+                       "P2P_PEERD": str(directory / "src/peerd/p2p-peerd"),
+                       "RAW_FORWARDER": str(directory / "tests/bench/raw-forwarder")}
         command = [str(directory / "tests/bench" / program), f"--system={system}", f"--nodes={n_nodes}"]
         if arguments.quick:
                 command.append("--quick")

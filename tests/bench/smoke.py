@@ -17,7 +17,7 @@ from rows import PROGRAMS, systems_of
 
 EXIT_SKIP = 77
 OURS = ["p2pnet", "p2pnet-wire"]         # the others are optional, and wait for seconds by themselves
-NODES = {"bench-cost": 1}
+NODES = {"bench-cost": 1, "bench-ratio": 1}
 
 
 def faults(program, system, output):
