@@ -35,6 +35,7 @@ static inline size_t effect_size(EffectType type) {
         case EFFECT_DELIVER:
                 return EFFECT_UP_TO(delivery);
         case EFFECT_PONG:
+        case EFFECT_CRAWLED:
                 return EFFECT_UP_TO(rtt_usec);
         case EFFECT_NOTICE:
                 return EFFECT_UP_TO(notice);

@@ -53,6 +53,7 @@ void effect_release(Effect *effect) {
         case EFFECT_RESOLVE:
         case EFFECT_PERSIST:
         case EFFECT_PONG:
+        case EFFECT_CRAWLED:
         case EFFECT_NOTICE:
                 break;
         }

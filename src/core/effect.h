@@ -31,6 +31,7 @@ typedef enum EffectType {
         EFFECT_PERSIST,         /* write something down before the next effect is carried out */
         EFFECT_DELIVER,         /* a gossip message for local subscribers and the journal */
         EFFECT_PONG,            /* the answer to node_ping() */
+        EFFECT_CRAWLED,         /* the answer to peer_crawl(): peer_topology(), which is good until the next event */
         EFFECT_NOTICE,          /* something happened that people and programs may want to know */
 } EffectType;
 
@@ -150,9 +151,9 @@ typedef struct Effect {
                 PersistWhat persist;
                 Delivery delivery;
                 struct {
-                        uint64_t token; /* PONG: as given to node_ping() */
-                        int error;      /* 0, -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH */
-                        usec_t rtt_usec;
+                        uint64_t token; /* PONG, CRAWLED: as given to node_ping() and peer_crawl() */
+                        int error;      /* PONG: 0, -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH; CRAWLED: 0, -ENOTCONN */
+                        usec_t rtt_usec;        /* PONG */
                 };
                 Notice notice;
         };

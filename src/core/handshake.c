@@ -272,6 +272,7 @@ int session_on_hello_ok(Node *node, Session *session, const HelloOkMessage *ok, 
         case SESSION_FOR_VERDICT:
         case SESSION_FOR_SHUFFLE:
         case SESSION_FOR_WITNESS:
+        case SESSION_FOR_CRAWL:
         case SESSION_ACCEPTED:
                 break;
         }

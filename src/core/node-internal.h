@@ -57,6 +57,7 @@ typedef enum SessionUse {
         SESSION_FOR_SHUFFLE,    /* to answer a shuffle: the peer role's */
         SESSION_FOR_WITNESS,    /* does somebody else hear from a suspect, or do we, whom somebody else asked? A peer's */
         SESSION_FOR_PING,       /* node_ping() of a member without a session */
+        SESSION_FOR_CRAWL,      /* a member without a session is asked for its links: a peer's */
 } SessionUse;
 
 typedef enum SessionState {
@@ -135,6 +136,7 @@ struct Session {
         size_t n_queued;                /* bytes of data waiting */
         usec_t drained_usec;            /* when the kernel last took some of them, or they began to wait */
         size_t n_waiting;               /* messages of which the kernel has nothing yet */
+        usec_t links_told_usec;         /* the last answer to LINKS; 0: none */
         Liveness liveness;
         size_t n_neighbours;            /* that the other end named last */
         Neighbour neighbours[NEIGHBOURS_NAMED];
@@ -193,9 +195,8 @@ typedef struct RoleOps {
         int (*stop)(Node *node, usec_t now_usec);               /* before the sessions are closed */
         void (*free)(Node *node);
 
-        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT or
-         * FOR_SHUFFLE or FOR_WITNESS. Nobody else uses its timer then (set to UNUSED_USEC): the role sets it. It may close the
-         * session. */
+        /* The handshake is done, on a session with PURPOSE_SESSION, or one that we dialled FOR_VERDICT, FOR_SHUFFLE, FOR_WITNESS
+         * or FOR_CRAWL. Nobody else uses its timer then (set to UNUSED_USEC): the role sets it. It may close the session. */
         int (*opened)(Node *node, Session *session, usec_t now_usec);
         /* The same session ended; or one that the role dialled never opened. It is freed afterwards. */
         int (*ended)(Node *node, Session *session, SessionEnd end, usec_t now_usec);

@@ -9,6 +9,7 @@
  *      shuffle.c       exchanging passive peers with others
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      witness.c       asking others whether they hear from it, and being asked
+ *      crawl.c         the links of all members, when somebody wants to see them
  *      gossip.c        messages: publishing, delivering, forwarding
  *      peer-node.c     the role's table, and members as they come and go
  */
@@ -39,7 +40,10 @@ typedef enum PeerTimer {
         TIMER_DUTY,                     /* a node that we were asked about has had its time */
         TIMER_SETTLE,                   /* we have had time to find somebody */
         TIMER_SHUFFLE,                  /* exchange passive peers with somebody */
+        TIMER_CRAWL,                    /* a member has had time to name its links, or they have been shown long enough */
 } PeerTimer;
+
+typedef struct Crawl Crawl;
 
 typedef struct HighCaller {
         NodeId id;
@@ -88,7 +92,9 @@ struct PeerNode {
         unsigned n_inquiries, n_duties, n_witness_sessions;
         RateLimit duty_calls, duty_hints;
 
-        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt, duty;
+        Crawl *crawl;                   /* NULL: none runs, and there is no result of one */
+
+        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt, duty, crawl_timer;
 };
 
 /* ---- peer-node.c ---- */

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "core/peer-node-internal.h"
+#include "core/crawl.h"
 
 #define HINTS_PER_INTERVAL 32U
 /* Calls to those whom others ask us about, and of these to addresses that we have from nobody else. */
@@ -181,6 +181,7 @@ static int peer_start(Node *node, usec_t now_usec) {
 }
 
 static int peer_stop(Node *node, usec_t now_usec) {
+        crawl_stop(node);
         node_persist(node, PERSIST_PEERS);
         return registrar_leave(node);
 }
@@ -197,6 +198,8 @@ static int peer_opened(Node *node, Session *session, usec_t now_usec) {
                 return shuffle_opened(node, session, now_usec);
         if (session->use == SESSION_FOR_WITNESS)
                 return witness_opened(node, session, now_usec);
+        if (session->use == SESSION_FOR_CRAWL)
+                return crawl_opened(node, session, now_usec);
 
         r = peer_heard_of(node, session, now_usec);
         if (r < 0)
@@ -208,6 +211,9 @@ static int peer_opened(Node *node, Session *session, usec_t now_usec) {
 static int peer_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         int r;
 
+        crawl_ended(node, session, now_usec);
+        if (session->use == SESSION_FOR_CRAWL)
+                return 0;
         if (session->use == SESSION_FOR_SEED)
                 return registrar_ended(node, session, end, now_usec);
         r = session->use == SESSION_FOR_VERDICT ? suspicion_ended(node, session, end, now_usec) :
@@ -226,6 +232,10 @@ static int peer_ended(Node *node, Session *session, SessionEnd end, usec_t now_u
 }
 
 static int peer_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        if (message->type == MESSAGE_LINKS)
+                return crawl_on_links(node, session, &message->links, now_usec);
+        if (message->type == MESSAGE_LINKS_OK)
+                return crawl_on_links_ok(node, session, &message->links, now_usec);
         if (session->use == SESSION_FOR_SEED)
                 return registrar_on_message(node, session, message, now_usec);
         if (message->type == MESSAGE_PROBE_REQ || message->type == MESSAGE_PROBE_ACK || message->type == MESSAGE_PROBE_NACK)
@@ -293,6 +303,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 
         case TIMER_SHUFFLE:
                 return shuffle_begin(node, now_usec);
+
+        case TIMER_CRAWL:
+                return crawl_on_timer(node, now_usec);
         }
         return 0;
 }
@@ -421,13 +434,14 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
-                &peer->probe, &peer->doubt, &peer->duty, &peer->shuffle.timer,
+                &peer->probe, &peer->doubt, &peer->duty, &peer->crawl_timer, &peer->shuffle.timer,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
                 timer_done(&node->timers, timers[i]);
         shuffle_done(node);
         witness_free(node);
+        crawl_free(peer->crawl);
         seen_done(&peer->seen);
         view_done(&peer->view);
         free(peer);
@@ -460,6 +474,7 @@ int peer_node_new(Node *node) {
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
                 { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
                 { &peer->doubt, TIMER_DOUBT }, { &peer->duty, TIMER_DUTY }, { &peer->shuffle.timer, TIMER_SHUFFLE },
+                { &peer->crawl_timer, TIMER_CRAWL },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
                 r = timer_init(&node->timers, timers[i].timer, timers[i].kind);

@@ -117,6 +117,7 @@ static bool session_is_roles(const Session *session) {
         case SESSION_FOR_VERDICT:
         case SESSION_FOR_SHUFFLE:
         case SESSION_FOR_WITNESS:
+        case SESSION_FOR_CRAWL:
                 return true;
         case SESSION_ACCEPTED:
                 return session->state == SESSION_OPEN && session->purpose == PURPOSE_SESSION;
@@ -398,11 +399,16 @@ static int session_on_open_message(Node *node, Session *session, const Message *
                         return node->ops->message(node, session, message, now_usec);
                 return session_protocol_error(node, session, "Nobody may be asked about here.", now_usec);
 
+        case MESSAGE_LINKS:
+        case MESSAGE_LINKS_OK:
+                return node->ops->message(node, session, message, now_usec);
+
         default:
                 if (session_is_roles(session) || message->type == MESSAGE_SHUFFLE_REPLY)
                         return node->ops->message(node, session, message, now_usec);
                 return session_protocol_error(node, session,
-                                              "Only PING, PONG, ACCUSED, REFUTE, SHUFFLE_REPLY and CLOSE have a place here.",
+                                              "Only PING, PONG, ACCUSED, REFUTE, SHUFFLE_REPLY, LINKS, LINKS_OK and CLOSE have a "
+                                              "place here.",
                                               now_usec);
         }
 }

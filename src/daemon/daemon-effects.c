@@ -107,6 +107,7 @@ int daemon_apply(Daemon *daemon, const Effect *effect) {
                 return 0;
         case EFFECT_DELIVER:
         case EFFECT_PONG:
+        case EFFECT_CRAWLED:
                 break;
         }
         assert(false);

@@ -91,7 +91,7 @@ void daemon_done(Daemon *daemon);
 /* Starts the node and runs the loop until it is over. Return: the exit status. */
 int daemon_run(Daemon *daemon);
 
-/* Carries out every effect but EFFECT_DELIVER and EFFECT_PONG, which are for the program. Return: 0, -ENOMEM. */
+/* Carries out every effect but EFFECT_DELIVER, EFFECT_PONG and EFFECT_CRAWLED, which are for the program. Return: 0, -ENOMEM. */
 int daemon_apply(Daemon *daemon, const Effect *effect);
 
 /* The queue of effects is empty: arms the timer, tells the status. After an error (what the core returned, or daemon_apply()) it

@@ -9,6 +9,7 @@
 #include "bus/names.h"
 #include "core/peer-node.h"
 #include "daemon/notice.h"
+#include "peerd/topology-bus.h"
 
 typedef struct ConnectCall ConnectCall;
 
@@ -20,19 +21,20 @@ struct ConnectCall {
         ConnectCall *prev, *next;
 };
 
-typedef struct PingCall PingCall;
+typedef struct TokenCall TokenCall;
 
-struct PingCall {
+/* Ping() or GetTopology(): the core answers with the token. */
+struct TokenCall {
         sd_bus_message *m;
         uint64_t token;
-        PingCall *prev, *next;
+        TokenCall *prev, *next;
 };
 
 struct Calls {
         Daemon *daemon;                 /* borrowed */
         ConnectCall *connects;          /* the oldest first, so that deadlines ascend */
         unsigned n_connects;
-        PingCall *pings;                /* the core bounds their number */
+        TokenCall *pings, *crawls;      /* the core bounds their numbers */
         uint64_t n_tokens;
         sd_event_source *timer_source;
 };
@@ -52,8 +54,18 @@ static void connect_call_end(Calls *calls, ConnectCall *call) {
         free(call);
 }
 
-static void ping_call_end(Calls *calls, PingCall *call) {
-        DL_DELETE(calls->pings, call);
+static TokenCall *token_call_new(Calls *calls, TokenCall **list, sd_bus_message *m) {
+        TokenCall *call = calloc(1, sizeof(*call));
+
+        if (!call)
+                return NULL;
+        *call = (TokenCall) { .m = sd_bus_message_ref(m), .token = ++calls->n_tokens };
+        DL_APPEND(*list, call);
+        return call;
+}
+
+static void token_call_end(TokenCall **list, TokenCall *call) {
+        DL_DELETE(*list, call);
         sd_bus_message_unref(call->m);
         free(call);
 }
@@ -76,7 +88,9 @@ void calls_forget(Calls *calls) {
         while (calls->connects)
                 connect_call_end(calls, calls->connects);
         while (calls->pings)
-                ping_call_end(calls, calls->pings);
+                token_call_end(&calls->pings, calls->pings);
+        while (calls->crawls)
+                token_call_end(&calls->crawls, calls->crawls);
 }
 
 Calls *calls_free(Calls *calls) {
@@ -183,18 +197,15 @@ static void calls_on_notice(Calls *calls, const Notice *notice) {
 /* ---- Ping ---- */
 
 int calls_ping(Calls *calls, sd_bus_message *m, const NodeId *id, sd_bus_error *error) {
-        PingCall *call;
+        TokenCall *call;
         int r;
 
-        call = calloc(1, sizeof(*call));
+        call = token_call_new(calls, &calls->pings, m);
         if (!call)
                 return -ENOMEM;
-        *call = (PingCall) { .m = sd_bus_message_ref(m), .token = ++calls->n_tokens };
-        DL_APPEND(calls->pings, call);
-
         r = node_ping(calls->daemon->node, id, call->token, daemon_now(calls->daemon));
         if (r < 0)
-                ping_call_end(calls, call);
+                token_call_end(&calls->pings, call);
         if (r == -ESRCH)
                 return bus_error_set(error, -ENODEV, "The peer has just been forgotten.");
         if (r == -EHOSTUNREACH)
@@ -206,7 +217,7 @@ int calls_ping(Calls *calls, sd_bus_message *m, const NodeId *id, sd_bus_error *
 
 static void calls_on_pong(Calls *calls, const Effect *effect) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        PingCall *call;
+        TokenCall *call;
 
         DL_SEARCH_SCALAR(calls->pings, call, token, effect->token);
         if (!call)
@@ -222,7 +233,42 @@ static void calls_on_pong(Calls *calls, const Effect *effect) {
                                              "Nobody listens at the address of the peer." : "The peer cannot be reached.");
                 (void) sd_bus_reply_method_error(call->m, &error);
         }
-        ping_call_end(calls, call);
+        token_call_end(&calls->pings, call);
+}
+
+/* ---- GetTopology ---- */
+
+int calls_get_topology(Calls *calls, sd_bus_message *m, sd_bus_error *error) {
+        TokenCall *call;
+        int r;
+
+        call = token_call_new(calls, &calls->crawls, m);
+        if (!call)
+                return -ENOMEM;
+        r = peer_crawl(calls->daemon->node, call->token, daemon_now(calls->daemon));
+        if (r < 0)
+                token_call_end(&calls->crawls, call);
+        if (r == -EBUSY)
+                return bus_error_set(error, r, "64 callers wait for the topology, no more are accepted.");
+        return r < 0 ? r : 1;
+}
+
+static void calls_on_crawled(Calls *calls, const Effect *effect) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const Topology *topology = peer_topology(calls->daemon->node);
+        TokenCall *call;
+        int r;
+
+        DL_SEARCH_SCALAR(calls->crawls, call, token, effect->token);
+        if (!call)
+                return;         /* who asked has gone with its bus */
+
+        r = effect->error < 0 || !topology ? -ESHUTDOWN : topology_bus_reply(call->m, calls->daemon, topology);
+        if (r < 0) {
+                (void) bus_error_set(&error, r, r == -ESHUTDOWN ? "The node is stopping." : "The answer could not be put together.");
+                (void) sd_bus_reply_method_error(call->m, &error);
+        }
+        token_call_end(&calls->crawls, call);
 }
 
 /* ---- effects ---- */
@@ -238,6 +284,9 @@ void calls_on_effect(Calls *calls, const Effect *effect) {
                 return;
         case EFFECT_PONG:
                 calls_on_pong(calls, effect);
+                return;
+        case EFFECT_CRAWLED:
+                calls_on_crawled(calls, effect);
                 return;
         case EFFECT_NOTICE:
                 calls_on_notice(calls, &effect->notice);

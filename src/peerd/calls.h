@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Method calls whose reply waits for the network: Connect() and Ping(). */
+/* Method calls whose reply waits for the network: Connect(), Ping() and GetTopology(). */
 
 #include <systemd/sd-bus.h>
 
@@ -24,6 +24,7 @@ void calls_forget(Calls *calls);
 /* Both return what a method handler returns; the reply comes now or later. The caller settles the node afterwards. */
 int calls_connect(Calls *calls, sd_bus_message *m, const Address *address, sd_bus_error *error);
 int calls_ping(Calls *calls, sd_bus_message *m, const NodeId *id, sd_bus_error *error);
+int calls_get_topology(Calls *calls, sd_bus_message *m, sd_bus_error *error);
 
 /* Each effect goes past here after it was carried out, */
 void calls_on_effect(Calls *calls, const Effect *effect);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "peerd/peerd.h"
+#include "service/node-bus.h"
 
 static Peerd *peerd_of(void *userdata) {
         return container_of(userdata, Peerd, service);
@@ -75,4 +76,18 @@ int overview_bus_list_topics(sd_bus_message *m, void *userdata, sd_bus_error *er
             (r = sd_bus_message_append(reply, "(ttt)", others->n_messages, others->n_bytes, others->last_usec)) < 0)
                 return r;
         return sd_bus_message_send(reply);
+}
+
+/* ---- GetTopology ---- */
+
+int overview_bus_get_topology(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Peerd *peerd = peerd_of(userdata);
+        int r;
+
+        if ((r = service_check_running(userdata, error)) < 0 ||
+            (r = node_bus_read_no_options(m, error)) < 0)
+                return r;
+        r = calls_get_topology(peerd->calls, m, error);
+        peerd_settle(peerd, 0);
+        return r;
 }

@@ -30,7 +30,7 @@ static int peerd_apply(Peerd *peerd, const Effect *effect) {
 
         if (effect->type == EFFECT_DELIVER)
                 peerd_deliver(peerd, &effect->delivery);
-        else if (effect->type != EFFECT_PONG)
+        else if (effect->type != EFFECT_PONG && effect->type != EFFECT_CRAWLED)
                 r = daemon_apply(&peerd->daemon, effect);
 
         calls_on_effect(peerd->calls, effect);

@@ -14,8 +14,8 @@
 static int seedd_apply(Seedd *seedd, const Effect *effect) {
         int r;
 
-        if (effect->type == EFFECT_DELIVER || effect->type == EFFECT_PONG)
-                return 0;       /* a seed takes no gossip, and nobody can ask it to ping */
+        if (effect->type == EFFECT_DELIVER || effect->type == EFFECT_PONG || effect->type == EFFECT_CRAWLED)
+                return 0;       /* a seed takes no gossip, and nobody can ask it to ping or to crawl */
 
         r = daemon_apply(&seedd->daemon, effect);
         if (effect->type == EFFECT_NOTICE)

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a node shows of the network as a whole and over time: histograms, topics."""
+"""What a node shows of the network as a whole and over time: histograms, topics, all nodes and links."""
 
+import threading
+import time
 import unittest
 
 import minibus
-from network import SharedNetworkTest, bus_name, publish
+from network import Attended, SharedNetworkTest, bus_name, model, port_of, publish
 
 ROOT = "/org/p2pnet/Node1"
 MANAGER = "org.p2pnet.Node1.Manager"
@@ -146,6 +148,122 @@ class Silence(Overview):
         peer = self.net.peers[0]
         self.assertEqual(self.net.ctl("topics").stdout.splitlines()[0], f"No message has reached {peer} since it started.")
         self.assertEqual(self.net.json("topics")["topics"], [])
+
+
+class Topology(Overview):
+    SEEDS, PEERS = 1, 4
+
+    def ids(self):
+        return {peer: self.net.json("-i", peer, "show")["nodeId"] for peer in self.net.peers}
+
+    def get_topology(self, peer):
+        nodes, links, extra = self.call(peer, "GetTopology", "a{sv}", {})
+        return nodes, links, extra
+
+    def links_of(self, peer):
+        return {entry["id"]: entry["direction"] for entry in self.net.json("-i", peer, "peers", "--links")["peers"]}
+
+    def stranger(self, peer, **changes):
+        """A peer of the model that has linked itself to this one."""
+        session = Attended(model.Session.dial(self.net.node(**changes), "127.0.0.1", port_of(peer)))
+        session.session.send("NEIGHBOR", priority=model.HIGH, links=0)
+        self.net.wait_for(lambda: session.bodies("ACCEPT"), "a link")
+        return session
+
+    def test_every_link_is_there_as_both_ends_show_it(self):
+        ids = self.ids()
+        self.net.wait_for(lambda: all(len(self.links_of(peer)) == 3 for peer in self.net.peers), "everybody is linked")
+        for peer in self.net.peers:
+            nodes, links, extra = self.net.wait_for(
+                lambda p=peer: (found := self.get_topology(p)) and len(found[1]) == 6 and found, "six links")
+            self.assertEqual(extra, {"Members": 3, "Answered": 3, "Unknown": 0})
+            self.assertEqual(nodes[0][0], ids[peer])
+            self.assertEqual({node[0] for node in nodes}, set(ids.values()))
+            by_id = {node[0]: node for node in nodes}
+            for other, node_id in ids.items():
+                self.assertEqual(by_id[node_id][1:3], (self.net.json("-i", other, "show")["name"], f"127.0.0.1:{port_of(other)}"))
+                self.assertEqual(by_id[node_id][3:], ("alive", "answered"))
+            for a, b, flags, rtt in links:
+                self.assertLess(a, b)
+                ends = [next(other for other, node_id in ids.items() if node_id == nodes[end][0]) for end in (a, b)]
+                shown = self.links_of(ends[0])[ids[ends[1]]]
+                self.assertEqual(flags, (1 if shown == "out" else 2) | 4 | 8 | 16 | 32, (ends, shown))
+                self.assertGreater(rtt, 0)
+
+    def test_callers_at_the_same_time_get_the_same_answer(self):
+        clients = [minibus.Client(self.net.address) for _ in range(3)]
+        answers = [client.call(bus_name(self.net.peers[0]), ROOT, MANAGER, "GetTopology", "a{sv}", {}) for client in clients]
+        for client in clients:
+            client.socket.close()
+        self.assertEqual(answers[0], answers[1])
+        self.assertEqual(answers[0], answers[2])
+
+    def test_options_that_are_none_are_refused(self):
+        with self.assertRaises(minibus.BusError) as error:
+            self.call(self.net.peers[0], "GetTopology", "a{sv}", {"Depth": ("t", 3)})
+        self.assertEqual(error.exception.name, INVALID)
+
+    def test_a_peer_that_says_nothing_holds_nobody_up_for_long(self):
+        peer = self.net.peers[0]
+        with self.stranger(peer, name="mute") as session:
+            nodes, links, _ = self.net.wait_for(lambda: (found := self.get_topology(peer)) and
+                                                any(node[1] == "mute" for node in found[0]) and found, "it is a member")
+            place = next(i for i, node in enumerate(nodes) if node[1] == "mute")
+            self.assertEqual(nodes[place][4], "silent")
+            self.assertEqual([flags & (16 | 32 | 64) for a, b, flags, _ in links if place in (a, b)], [16])
+            self.assertTrue(session.bodies("LINKS"))
+
+    def test_what_a_liar_says_is_marked_and_makes_nobody_up(self):
+        first, second = self.net.peers[:2]
+        invented = [model.Link(bytes([200 + i % 50] * 16), 3, 1) for i in range(62)]
+        with self.stranger(first, name='<liar & "co">') as session:
+            with Answering(session, invented + [model.Link(bytes.fromhex(self.ids()[second]), 3, 1)]):
+                nodes, links, extra = self.net.wait_for(
+                    lambda: (found := self.get_topology(first)) and found[2]["Unknown"] == 62 and found, "the lies were heard")
+        self.assertEqual(len(nodes), 5)
+        liar = next(i for i, node in enumerate(nodes) if node[1].startswith("<liar"))
+        claimed = [flags for a, b, flags, _ in links if liar in (a, b) and 0 not in (a, b)]
+        self.assertEqual(len(claimed), 1)
+        self.assertTrue(claimed[0] & 64)
+        own = next(flags for a, b, flags, _ in links if (a, b) == (0, liar))    # which the liar keeps quiet about
+        self.assertEqual(own & (16 | 32 | 64), 16 | 64)
+
+    def test_links_are_named_to_whoever_asks_but_not_without_end(self):
+        peer = self.net.peers[0]
+        with Attended(model.Session.dial(self.net.node(), "127.0.0.1", port_of(peer), purpose=model.PROBE)) as session:
+            for nonce in range(1, 200):
+                session.session.send("LINKS", nonce=nonce)
+            self.net.wait_for(lambda: session.bodies("LINKS_OK"), "an answer")
+            session.session.send("PING", nonce=1, links=0)
+            self.net.wait_for(lambda: session.bodies("PONG"), "and it goes on")
+            answers = session.bodies("LINKS_OK")
+            self.assertLess(len(answers), 20)
+            self.assertEqual(answers[0]["nonce"], 1)
+            self.assertLessEqual({bytes(link.id).hex() for link in answers[0]["link"]}, set(self.ids().values()))
+
+
+class Answering:
+    """Answers each LINKS that comes to an attended session with these links."""
+
+    def __init__(self, attended, links):
+        self.attended, self.links = attended, links
+
+    def __enter__(self):
+        self.is_stopping = False
+        self.thread = threading.Thread(target=self.answer)
+        self.thread.start()
+
+    def answer(self):
+        n_answered = 0
+        while not self.is_stopping:
+            for body in self.attended.bodies("LINKS")[n_answered:]:
+                self.attended.session.send("LINKS_OK", nonce=body["nonce"], link=self.links)
+                n_answered += 1
+            time.sleep(0.01)
+
+    def __exit__(self, *_):
+        self.is_stopping = True
+        self.thread.join()
 
 
 if __name__ == "__main__":

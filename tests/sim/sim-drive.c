@@ -117,6 +117,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
                 break;
 
         case EFFECT_PONG:
+        case EFFECT_CRAWLED:
                 break;
 
         case EFFECT_NOTICE:

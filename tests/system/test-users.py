@@ -51,6 +51,7 @@ def calls(p):
         reading = {(interface, method): args for interface in (MANAGER, SEED) for method, args in common.items()}
         reading[MANAGER, 'GetHistogram'] = ('s', 'DeliveryHops')
         reading[MANAGER, 'ListTopics'] = ()
+        reading[MANAGER, 'GetTopology'] = ('a{sv}', {})
         changing = {
                 (MANAGER, 'Publish'): ('saya{sv}', '/x', b'y', {}),
                 (MANAGER, 'Subscribe'): ('asa{sv}', ['*'], {}),

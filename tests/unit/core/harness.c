@@ -51,6 +51,8 @@ struct Harness {
         size_t n_pongs;
         Effect pongs[PONGS_KEPT];
         Effect pong;                    /* handed out */
+        unsigned n_crawled;
+        int crawled_error;
         bool answering;
         NodeIdentity written, written_before;
         unsigned n_persisted[PERSIST_REGISTRY + 1];
@@ -217,6 +219,11 @@ static void carry_out(Harness *harness, Effect *effect) {
         case EFFECT_PONG:
                 if (harness->n_pongs < PONGS_KEPT)
                         harness->pongs[harness->n_pongs++] = *effect;
+                break;
+
+        case EFFECT_CRAWLED:
+                harness->n_crawled++;
+                harness->crawled_error = effect->error;
                 break;
 
         case EFFECT_NOTICE:
@@ -641,6 +648,14 @@ const Effect *harness_pong(Harness *harness) {
         harness->pong = harness->pongs[0];
         memmove(harness->pongs, harness->pongs + 1, --harness->n_pongs * sizeof(*harness->pongs));
         return &harness->pong;
+}
+
+unsigned harness_n_crawled(Harness *harness, int *ret_error) {
+        unsigned n = harness->n_crawled;
+
+        harness->n_crawled = 0;
+        *ret_error = harness->crawled_error;
+        return n;
 }
 
 size_t harness_n_effects_max(const Harness *harness) {

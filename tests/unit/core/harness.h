@@ -127,4 +127,6 @@ const Delivery *harness_delivery(Harness *harness);     /* the last one; NULL: n
 size_t harness_n_deliveries(const Harness *harness);
 /* The first answer to node_ping(), taken out; NULL: none. Valid until the next call. */
 const Effect *harness_pong(Harness *harness);
+/* Answers to peer_crawl() since the last call; the error of the last one. */
+unsigned harness_n_crawled(Harness *harness, int *ret_error);
 size_t harness_n_effects_max(const Harness *harness);   /* of a single event */

@@ -40,7 +40,7 @@ static void test_a_new_effect_is_empty(void **state) {
 /* Each kind has its own size: what is set last in it comes out, too, and is clear in the next one of its kind. */
 static void test_every_kind_comes_out_whole(void **state) {
         const EffectType types[] = { EFFECT_DIAL, EFFECT_SEND, EFFECT_HANG_UP, EFFECT_RESOLVE, EFFECT_PERSIST, EFFECT_DELIVER,
-                                     EFFECT_PONG, EFFECT_NOTICE };
+                                     EFFECT_PONG, EFFECT_CRAWLED, EFFECT_NOTICE };
         EffectQueue queue;
         Effect effect;
 
@@ -64,7 +64,7 @@ static void test_every_kind_comes_out_whole(void **state) {
                                 pushed->persist = PERSIST_PEERS;
                         else if (type == EFFECT_DELIVER)
                                 pushed->delivery.payload.size = 5;
-                        else if (type == EFFECT_PONG)
+                        else if (type == EFFECT_PONG || type == EFFECT_CRAWLED)
                                 pushed->rtt_usec = 6;
                         else
                                 pushed->notice.duration = 8;
@@ -78,7 +78,7 @@ static void test_every_kind_comes_out_whole(void **state) {
                 assert_true(type != EFFECT_RESOLVE || effect.resolve.host[SEED_HOST_MAX] == is_set);
                 assert_true(type != EFFECT_PERSIST || effect.persist == (is_set ? PERSIST_PEERS : (PersistWhat) 0));
                 assert_true(type != EFFECT_DELIVER || effect.delivery.payload.size == (is_set ? 5 : 0));
-                assert_true(type != EFFECT_PONG || effect.rtt_usec == (is_set ? 6 : 0));
+                assert_true((type != EFFECT_PONG && type != EFFECT_CRAWLED) || effect.rtt_usec == (is_set ? 6 : 0));
                 assert_true(type != EFFECT_NOTICE || effect.notice.duration == (is_set ? 8 : 0));
         }
         effect_queue_done(&queue);

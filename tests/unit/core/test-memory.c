@@ -194,6 +194,7 @@ static void live_as_a_peer(Day *day) {
         day_settle(day, peer_publish(day->node, "/t", slice_of("x", 1), day->now, &message_id) == -ENOMEM ? -ENOMEM : 0);
         DAY(node_ping(day->node, &id, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
         DAY(node_ping(day->node, &away, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
+        DAY(peer_crawl(day->node, 2, day->now) == -ENOMEM ? -ENOMEM : 0);
         DAY(peer_connect(day->node, &by_hand, day->now) == -ENOMEM ? -ENOMEM : 0);
 
         /* A link breaks, witnesses are asked and we are one, accusations are made, seeds change, an epoch is jumped, a new id
