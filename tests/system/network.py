@@ -50,6 +50,12 @@ class Node:
         def pid(self):
                 return int(self.host.show(self.unit, 'MainPID'))
 
+        def crash(self):
+                """Kills it, and waits until systemd has started it again."""
+                pid = self.pid()
+                self.signal('KILL')
+                assert wait_until(lambda: self.pid() not in (0, pid), SETTLED_SECONDS)
+
 
 class Network:
         """The hosts of the rig, and what runs on them."""

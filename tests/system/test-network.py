@@ -81,10 +81,7 @@ def peer_terminated(n):
 @check(first=True)
 def peer_killed(n):
         """a peer that is killed is started again by systemd, as the same node"""
-        node = n.peers[1]
-        pid = node.pid()
-        node.signal('KILL')
-        assert wait_until(lambda: node.pid() not in (0, pid), SETTLED_SECONDS)
+        n.peers[1].crash()
 
 
 @check
@@ -140,10 +137,7 @@ def seed_terminated(n):
 @check(first=True)
 def seed_killed(n):
         """a seed that is killed is started again by systemd, and lists all"""
-        node = n.seeds[1]
-        pid = node.pid()
-        node.signal('KILL')
-        assert wait_until(lambda: node.pid() not in (0, pid), SETTLED_SECONDS)
+        n.seeds[1].crash()
 
 
 @check
