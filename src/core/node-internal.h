@@ -315,8 +315,10 @@ int session_close_all(Node *node, CloseReason reason, usec_t now_usec);
 /* Forgets all without a word. */
 void session_free_all(Node *node);
 
+/* When one that lingers will end is settled already, whatever still comes in on it. */
 static inline void session_set_timer(Node *node, Session *session, usec_t when_usec) {
-        timer_set(&node->timers, &session->timer, when_usec);
+        if (!session->lingering)
+                timer_set(&node->timers, &session->timer, when_usec);
 }
 
 /* Between session.c and handshake.c */

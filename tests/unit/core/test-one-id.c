@@ -59,6 +59,22 @@ static void test_the_larger_id_uses_the_newest_and_reads_the_elder(void **state)
         assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
 }
 
+/* It was on its way when the newest came. */
+static void test_the_elder_ends_although_it_becomes_a_link(void **state) {
+        Harness *h = *state;
+        Other other = harness_peer(1);
+        LinkId first = harness_open(h, &other), second;
+
+        answer_pings(h);
+        second = link_in_of(h, &other, 0);
+        send_neighbor(h, first, PRIORITY_LOW, 0);
+        assert_non_null(harness_find(h, first, MESSAGE_ACCEPT));
+        harness_advance(h, 10 * SEC);
+        assert_false(harness_is_up(h, first));
+        assert_true(harness_is_up(h, second));
+        assert_int_equal(n_links(h), 1);
+}
+
 static void test_the_end_of_the_elder_accuses_nobody(void **state) {
         Harness *h = *state;
         Other other = harness_peer(1);
@@ -392,6 +408,7 @@ int main(void) {
 #define TEST_QUIET(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_the_smaller_id_keeps_the_session_that_came_last),
                 TEST_QUIET(test_the_larger_id_uses_the_newest_and_reads_the_elder),
+                TEST_QUIET(test_the_elder_ends_although_it_becomes_a_link),
                 TEST(test_the_end_of_the_elder_accuses_nobody),
                 TEST_QUIET(test_the_elder_is_used_again_when_the_newest_ends),
                 TEST(test_a_higher_epoch_replaces_at_once),
