@@ -71,7 +71,8 @@ int overview_bus_list_topics(sd_bus_message *m, void *userdata, sd_bus_error *er
         for (size_t i = 0; r >= 0 && i < topics_n(peerd->topics); i++)
                 r = sd_bus_message_append(reply, "(stttt)", rows[i].name, rows[i].counts.n_messages, rows[i].counts.n_bytes,
                                           rows[i].counts.last_usec,
-                                          (uint64_t) subscriptions_n_for(peerd->subscriptions, rows[i].name));
+                                          (uint64_t) (subscriptions_n_for(peerd->subscriptions, rows[i].name) +
+                                                      streams_n_for(peerd->streams, rows[i].name)));
         if (r < 0 || (r = sd_bus_message_close_container(reply)) < 0 ||
             (r = sd_bus_message_append(reply, "(ttt)", others->n_messages, others->n_bytes, others->last_usec)) < 0)
                 return r;

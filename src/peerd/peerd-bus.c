@@ -114,8 +114,10 @@ static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error
         const Gauge gauges[] = {
                 { "LinksInbound",    peer_n_links(node) - peer_n_links_out(node)            },
                 { "LinksOutgoing",   peer_n_links_out(node)                                 },
+                { "Publishers",      publishers_n(peerd_of(userdata)->publishers)           },
                 { "SeedsRegistered", node_n_registered(node)                                },
                 { "SeedsWanted",     node_n_wanted(node)                                    },
+                { "Streams",         streams_n(peerd_of(userdata)->streams)                 },
                 { "Subscriptions",   subscriptions_n(peerd_of(userdata)->subscriptions)     },
         };
 
@@ -182,6 +184,32 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *err
         Service *service = userdata;
 
         return authorize(service->authorizer, m, "subscribing", subscribe_authorized, service, error);
+}
+
+static int open_stream_authorized(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        int r;
+
+        r = service_check_running(userdata, error);
+        return r < 0 ? r : streams_open(peerd_of(userdata)->streams, m, error);
+}
+
+static int method_open_stream(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Service *service = userdata;
+
+        return authorize(service->authorizer, m, "subscribing", open_stream_authorized, service, error);
+}
+
+static int open_publisher_authorized(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        int r;
+
+        r = service_check_running(userdata, error);
+        return r < 0 ? r : publishers_open(peerd_of(userdata)->publishers, m, error);
+}
+
+static int method_open_publisher(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Service *service = userdata;
+
+        return authorize(service->authorizer, m, "publishing", open_publisher_authorized, service, error);
 }
 
 /* ---- links ---- */
@@ -279,6 +307,10 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_RESULT("s", id, "t", sequence), method_publish, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_ARGS("as", patterns, "a{sv}", options), SD_BUS_RESULT("o", subscription),
                                 method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenStream", SD_BUS_ARGS("as", patterns, "a{sv}", options),
+                                SD_BUS_RESULT("h", socket, "a{sv}", details), method_open_stream, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenPublisher", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", socket, "a{sv}", details),
+                                method_open_publisher, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Connect", SD_BUS_ARGS("s", address), SD_BUS_RESULT("s", id, "o", path), method_connect,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Disconnect", SD_BUS_ARGS("s", peer), SD_BUS_NO_RESULT, method_disconnect,
@@ -299,6 +331,7 @@ static void peerd_bus_detach(Service *service) {
         Peerd *peerd = peerd_of(service);
 
         subscriptions_forget(peerd->subscriptions);
+        local_users_forget(peerd->users);
         calls_forget(peerd->calls);
 }
 

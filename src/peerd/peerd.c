@@ -18,6 +18,7 @@
 static void peerd_deliver(Peerd *peerd, const Delivery *delivery) {
         topics_count(peerd->topics, delivery->topic, delivery->payload.size, daemon_now(&peerd->daemon));
         subscriptions_deliver(peerd->subscriptions, delivery);
+        streams_deliver(peerd->streams, delivery);
         if (log_limit_allow(&peerd->delivery_limit, daemon_now(&peerd->daemon)))
                 delivery_log(delivery, peerd->daemon.config->gossip_log_level);
 }
@@ -84,15 +85,31 @@ static void peerd_describe(void *userdata, char status[static STATUS_SIZE]) {
 
 static void peerd_done(Peerd *peerd) {
         service_done(&peerd->service);
+        publishers_free(peerd->publishers);
+        streams_free(peerd->streams);
         subscriptions_free(peerd->subscriptions);
+        local_users_free(peerd->users);
         calls_free(peerd->calls);
         topics_free(peerd->topics);
         log_limit_done(&peerd->delivery_limit);
         daemon_done(&peerd->daemon);
 }
 
+static int peerd_on_record(void *userdata, const char *topic, Slice payload, MessageId *ret) {
+        Peerd *peerd = userdata;
+        int r;
+
+        if (peerd->daemon.is_stopping)
+                return -ESHUTDOWN;
+        r = peer_publish(peerd->daemon.node, topic, payload, daemon_now(&peerd->daemon), ret);
+        if (r >= 0)
+                peerd_settle(peerd, 0);
+        return r;
+}
+
 /* Return: 0, or an error that has been said. */
 static int peerd_init(Peerd *peerd) {
+        static const PublishersHandlers publishers_handlers = { .publish = peerd_on_record };
         int r;
 
         r = log_limit_init(&peerd->delivery_limit, peerd->daemon.event, DELIVERIES_PER_SECOND, "message", "messages");
@@ -101,7 +118,13 @@ static int peerd_init(Peerd *peerd) {
         if (r >= 0)
                 r = topics_new(&peerd->topics);
         if (r >= 0)
-                r = subscriptions_new(&peerd->subscriptions, &peerd->service);
+                r = local_users_new(&peerd->users, &peerd->daemon);
+        if (r >= 0)
+                r = subscriptions_new(&peerd->subscriptions, &peerd->service, peerd->users);
+        if (r >= 0)
+                r = streams_new(&peerd->streams, &peerd->daemon, peerd->users);
+        if (r >= 0)
+                r = publishers_new(&peerd->publishers, &peerd->daemon, peerd->users, &publishers_handlers, peerd);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the event loop: %m");
         return 0;

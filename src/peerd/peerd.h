@@ -6,6 +6,8 @@
 #include "core/peer-node.h"
 #include "daemon/daemon.h"
 #include "peerd/calls.h"
+#include "peerd/publisher.h"
+#include "peerd/stream.h"
 #include "peerd/subscription.h"
 #include "peerd/topics.h"
 #include "service/service.h"
@@ -15,7 +17,10 @@ typedef struct Peerd {
         Distributions distributions;    /* what the node observes, for GetHistogram() */
         LogLimit delivery_limit;
         Service service;                /* the bus */
+        LocalUsers *users;
         Subscriptions *subscriptions;
+        Streams *streams;
+        Publishers *publishers;
         Calls *calls;
         Topics *topics;
 } Peerd;

@@ -11,7 +11,6 @@
 #include "peerd/subscription.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <utlist.h>
 
@@ -20,6 +19,7 @@
 #include "daemon/log.h"
 #include "daemon/message-ids.h"
 #include "peerd/delivery.h"
+#include "peerd/patterns.h"
 #include "service/node-bus.h"
 
 #define ASKING_MAX 64U                  /* calls that wait for the bus */
@@ -38,8 +38,8 @@ struct Subscription {
         sd_bus_message *call;           /* Subscribe(), while ASKING_USER; NULL when active */
         char *subscriber;               /* unique name */
         uid_t user;
-        char *patterns[SUBSCRIPTION_PATTERNS_MAX];
-        size_t n_patterns;
+        bool is_counted;                /* among what the user has */
+        Patterns patterns;
         char path[PATH_SIZE];
 
         sd_bus_slot *user_slot, *match_slot, *owner_slot, *object_slot;
@@ -61,6 +61,7 @@ struct Subscription {
 
 struct Subscriptions {
         Service *service;               /* borrowed */
+        LocalUsers *users;              /* borrowed */
         Subscription *list;
         size_t n_active, n_asking;
         uint64_t n_made;
@@ -80,8 +81,7 @@ static Subscription *subscription_free(Subscription *subscription) {
         sd_bus_slot_unref(subscription->owner_slot);
         sd_bus_slot_unref(subscription->match_slot);
         sd_bus_slot_unref(subscription->user_slot);
-        for (size_t i = 0; i < subscription->n_patterns; i++)
-                free(subscription->patterns[i]);
+        patterns_done(&subscription->patterns);
         free(subscription->subscriber);
         sd_bus_message_unref(subscription->call);
         free(subscription);
@@ -93,6 +93,8 @@ static void subscription_end(Subscription *subscription) {
         Subscriptions *all = subscription->all;
 
         DL_DELETE(all->list, subscription);
+        if (subscription->is_counted)
+                local_users_give(all->users, subscription->user);
         if (subscription->call)
                 all->n_asking--;
         else {
@@ -187,19 +189,12 @@ static void subscription_dropped(Subscription *subscription) {
 
 /* ---- messages ---- */
 
-static bool subscription_wants(const Subscription *subscription, const char *topic) {
-        for (size_t i = 0; i < subscription->n_patterns; i++)
-                if (fnmatch(subscription->patterns[i], topic, 0) == 0)
-                        return true;
-        return false;
-}
-
 size_t subscriptions_n_for(const Subscriptions *subscriptions, const char *topic) {
         const Subscription *subscription;
         size_t n = 0;
 
         DL_FOREACH(subscriptions->list, subscription)
-                n += !subscription->call && subscription_wants(subscription, topic);
+                n += !subscription->call && patterns_match(&subscription->patterns, topic);
         return n;
 }
 
@@ -220,7 +215,7 @@ static int subscription_send(Subscription *subscription, const Delivery *deliver
 static void subscription_deliver(Subscription *subscription, const Delivery *delivery, const char *topic) {
         size_t size = SIGNAL_OVERHEAD + delivery->payload.size + delivery->topic.size + strlen(delivery->origin_name);
 
-        if (subscription->call || !subscription_wants(subscription, topic))
+        if (subscription->call || !patterns_match(&subscription->patterns, topic))
                 return;
 
         /* Who has confirmed everything gets any message, however large. */
@@ -310,8 +305,8 @@ static int property_get_patterns(sd_bus *bus, const char *path, const char *inte
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < subscription->n_patterns; i++)
-                r = sd_bus_message_append(reply, "s", subscription->patterns[i]);
+        for (size_t i = 0; r >= 0 && i < subscription->patterns.n; i++)
+                r = sd_bus_message_append(reply, "s", subscription->patterns.patterns[i]);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -378,16 +373,12 @@ static int subscription_watch(Subscription *subscription) {
 
 static int subscription_activate(Subscription *subscription, sd_bus_error *error) {
         Subscriptions *all = subscription->all;
-        unsigned n_max = all->service->daemon->config->subscriptions_max, n = 0;
-        Subscription *other;
         int r;
 
-        DL_FOREACH(all->list, other)
-                n += !other->call && other->user == subscription->user;
-        if (n >= n_max)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                         "User %u has %u subscriptions, no more are accepted (limits.subscriptions).",
-                                         (unsigned) subscription->user, n);
+        r = local_users_take(all->users, subscription->user, error);
+        if (r < 0)
+                return r;
+        subscription->is_counted = true;
 
         (void) snprintf(subscription->path, sizeof(subscription->path), BUS_PATH_SUBSCRIPTIONS "/s%llu",
                         (unsigned long long) ++all->n_made);
@@ -423,35 +414,6 @@ static int subscription_on_user(sd_bus_message *answer, void *userdata, sd_bus_e
         return 0;
 }
 
-static int subscription_read_patterns(Subscription *subscription, sd_bus_message *m, sd_bus_error *error) {
-        const char *pattern;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "s");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "s", &pattern)) > 0) {
-                size_t size = strlen(pattern);
-
-                if (subscription->n_patterns == SUBSCRIPTION_PATTERNS_MAX)
-                        return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Found more than %u patterns.",
-                                                 SUBSCRIPTION_PATTERNS_MAX);
-                if (size < 1 || size > TOPIC_MAX || !ascii_is_printable(pattern, size))
-                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "A pattern has %zu bytes or is not printable; accepted are 1 to %u bytes of "
-                                                 "printable ASCII.", size, TOPIC_MAX);
-                subscription->patterns[subscription->n_patterns] = strdup(pattern);
-                if (!subscription->patterns[subscription->n_patterns])
-                        return -ENOMEM;
-                subscription->n_patterns++;
-        }
-        if (r < 0)
-                return r;
-        if (subscription->n_patterns == 0)
-                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "Found no pattern, at least one is needed.");
-        return sd_bus_message_exit_container(m);
-}
-
 int subscriptions_subscribe(Subscriptions *subscriptions, sd_bus_message *m, sd_bus_error *error) {
         _cleanup_(subscription_freep) Subscription *subscription = NULL;
         int r;
@@ -470,7 +432,7 @@ int subscriptions_subscribe(Subscriptions *subscriptions, sd_bus_message *m, sd_
         if (!subscription->subscriber)
                 return -ENOMEM;
 
-        r = subscription_read_patterns(subscription, m, error);
+        r = patterns_read(&subscription->patterns, m, error);
         if (r < 0)
                 return r;
         r = node_bus_read_no_options(m, error);
@@ -499,7 +461,7 @@ Subscriptions *subscriptions_free(Subscriptions *subscriptions) {
         return NULL;
 }
 
-int subscriptions_new(Subscriptions **ret, Service *service) {
+int subscriptions_new(Subscriptions **ret, Service *service, LocalUsers *users) {
         Subscriptions *subscriptions;
 
         subscriptions = calloc(1, sizeof(*subscriptions));
@@ -507,6 +469,7 @@ int subscriptions_new(Subscriptions **ret, Service *service) {
                 return -ENOMEM;
 
         subscriptions->service = service;
+        subscriptions->users = users;
         *ret = subscriptions;
         return 0;
 }

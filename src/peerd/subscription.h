@@ -10,15 +10,15 @@
  */
 
 #include "core/effect.h"
+#include "peerd/local-user.h"
 #include "service/service.h"
 
-#define SUBSCRIPTION_PATTERNS_MAX 64U
 #define SUBSCRIPTION_UNCONFIRMED_MAX (256U * 1024U)
 
 typedef struct Subscriptions Subscriptions;
 
-/* @service is borrowed, and may come to its bus later. */
-int subscriptions_new(Subscriptions **ret, Service *service);
+/* Both are borrowed; @service may come to its bus later. */
+int subscriptions_new(Subscriptions **ret, Service *service, LocalUsers *users);
 Subscriptions *subscriptions_free(Subscriptions *subscriptions);
 DEFINE_CLEANUP(Subscriptions *, subscriptions_free)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes the first inputs of fuzz-frame and fuzz-message, next to which those lie that the fuzzers found.
+"""Writes the first inputs of fuzz-frame, fuzz-message and fuzz-stream-record, next to which those lie that the fuzzers found.
 
     make-wire-corpus.py
 """
@@ -140,6 +140,39 @@ FRAMES = {
 }
 
 
+def record(kind, body, version=1):
+    return (len(body) + 2).to_bytes(4, 'big') + bytes([version, kind]) + body
+
+
+def publish(topic, payload):
+    return record(16, bytes([len(topic)]) + topic + payload)
+
+
+RECORDS = publish(b'/a', b'payload') + publish(b'/' + 254 * b't', b'') + publish(b'', b'x') + publish(b'\n', b'x')
+STREAM_MESSAGE = ID + 24 * b'\1' + b'\3\3\2\0web/xpayload'
+
+# The same of records.
+STREAM_RECORDS = {
+    'nothing': (0, 0, b''),
+    'one': (0, 1, publish(b'/x', b'abc')),
+    'several': (0, 2, RECORDS),
+    'several-limit-64': (2, 3, RECORDS),
+    'limit-6': (3, 4, record(99, b'') + RECORDS),
+    'cut': (0, 5, RECORDS[:-1]),
+    'topic-longer-than-body': (0, 6, record(16, b'\x09/x')),
+    'empty-body': (0, 7, record(16, b'')),
+    'version-0': (0, 8, record(16, b'\2/x', version=0)),
+    'version-2': (0, 9, RECORDS + record(16, b'\2/x', version=2)),
+    'length-0': (0, 10, bytes(4) + b'\1\x10'),
+    'length-1': (0, 11, b'\0\0\0\1\1\x10'),
+    'length-all-ones': (0, 12, b'\xff\xff\xff\xff\1\x10'),
+    'message': (1, 13, record(1, STREAM_MESSAGE) + record(2, bytes(8))),
+    'message-cut': (1, 14, record(1, STREAM_MESSAGE[:43]) + record(1, STREAM_MESSAGE[:48])),
+    'answers': (0, 15, record(17, bytes(20)) + record(18, b'\1') + record(19, b'\2')),
+    'unknown-type': (0, 16, record(255, b'anything')),
+}
+
+
 def write(corpus, files):
     directory = HERE / 'corpus' / corpus
     directory.mkdir(parents=True, exist_ok=True)
@@ -150,4 +183,5 @@ def write(corpus, files):
 write('message', {name: bytes([model.NUMBER_OF[kind]]) + model.encode(kind, **body)[6:]
                   for name, (kind, body) in MESSAGES.items()})
 write('message', {f'nasty-{name}': bytes([number]) + body for name, (number, body) in NASTY.items()})
+write('stream-record', {name: bytes([limit, run]) + stream for name, (limit, run, stream) in STREAM_RECORDS.items()})
 write('frame', {name: bytes([limit, run]) + stream for name, (limit, run, stream) in FRAMES.items()})

@@ -13,7 +13,7 @@ import time
 
 CALL, RETURN, ERROR, SIGNAL = 1, 2, 3, 4
 PATH, INTERFACE, MEMBER, ERROR_NAME, REPLY_SERIAL, DESTINATION, SENDER, SIGNATURE = 1, 2, 3, 4, 5, 6, 7, 8
-NUMBERS = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "x": "q", "t": "Q", "d": "d"}
+NUMBERS = {"y": "B", "b": "I", "h": "I", "n": "h", "q": "H", "i": "i", "u": "I", "x": "q", "t": "Q", "d": "d"}
 
 Message = collections.namedtuple("Message", "type serial fields body")
 
@@ -117,7 +117,7 @@ class Decoder:
 
 
 class Client:
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=20, with_fds=False):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(address.removeprefix("unix:path="))
@@ -125,11 +125,14 @@ class Client:
         self.data = b""
         self.serial = 0
         self.waiting = []       # what came while a reply was waited for
-        self.socket.sendall(b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\nBEGIN\r\n")
-        while b"\r\n" not in self.data:
-            self.data += self.socket.recv(1024)
-        answer, self.data = self.data.split(b"\r\n", 1)
-        assert answer.startswith(b"OK "), answer
+        self.fds = []           # in the order in which they came
+        self.socket.sendall(b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n" +
+                            (b"NEGOTIATE_UNIX_FD\r\n" if with_fds else b"") + b"BEGIN\r\n")
+        for wanted in (b"OK ", b"AGREE_UNIX_FD") if with_fds else (b"OK ",):
+            while b"\r\n" not in self.data:
+                self.data += self.socket.recv(1024)
+            answer, self.data = self.data.split(b"\r\n", 1)
+            assert answer.startswith(wanted), answer
         (self.name,) = self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello")
 
     def __enter__(self):
@@ -154,7 +157,8 @@ class Client:
             if left <= 0:
                 raise TimeoutError("nothing came in time")
             self.socket.settimeout(left)
-            chunk = self.socket.recv(1 << 20)
+            chunk, fds, _, _ = socket.recv_fds(self.socket, 1 << 20, 16)
+            self.fds += fds
             if not chunk:
                 raise EOFError("the bus has hung up")
             self.data += chunk
@@ -186,6 +190,10 @@ class Client:
                 raise BusError(message.fields[ERROR_NAME], message.body[0] if message.body else "")
             else:
                 return message.body
+
+    def take_socket(self):
+        """The first that came with a reply and was not taken yet."""
+        return socket.socket(fileno=self.fds.pop(0))
 
     def match(self, rule):
         self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", rule)
