@@ -212,6 +212,7 @@ static void settle(World *world, unsigned peer, int r) {
                 case EFFECT_PERSIST:
                 case EFFECT_DELIVER:
                 case EFFECT_PONG:
+                case EFFECT_CRAWLED:
                         break;
                 }
                 effect_release(&effect);
