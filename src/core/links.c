@@ -5,11 +5,13 @@
  *
  *      NONE --NEIGHBOR sent--> ASKED --ACCEPT--> UP            the caller
  *                                    --BUSY----> the session ends, the next candidate is dialled
- *      NONE --NEIGHBOR received--> UP                          the callee, with room
+ *      NONE --NEIGHBOR received--> UP                          the callee, with room: admission.c
  *                              --> UNDECIDED --> UP, or BUSY   the callee, full: its silent links are asked first
  *
  * Departures from the paper: links to outgoing and from incoming sides are counted apart, so that a flood of callers
- * cannot take the places of those we chose; and a full node asks its silent links before it says BUSY.
+ * cannot take the places of those we chose; links are replaced in time (rotation.c); and lost peers are remembered and tried
+ * again, without which a network that fell apart stays so when no seed helps. The paper's FORWARD_JOIN, a walk that finds a newcomer
+ * its links, is a shuffle here.
  */
 
 #include <limits.h>
@@ -19,7 +21,6 @@
 #define REST_BUSY_USEC (10 * USEC_PER_SEC)
 #define REST_FAILED_USEC (30 * USEC_PER_SEC)
 #define ISOLATED_RETRY_USEC (5 * USEC_PER_SEC)
-#define LOST_DRAWS 8U
 #define ANSWER_USEC (5 * USEC_PER_SEC)          /* for ACCEPT or BUSY */
 
 /* ---- counting ---- */
@@ -33,17 +34,8 @@ static unsigned links_pending(const Node *node) {
         return n;
 }
 
-static unsigned links_counted(const Node *node) {
+unsigned links_counted(const Node *node) {
         return node->settings.params.links_shared ? links_n(node) : node->peer->n_out;
-}
-
-/* A place for one more link that the other end asked for; @n_extra more than the cap. */
-static bool links_have_room(const Node *node, unsigned n_extra) {
-        const Params *params = &node->settings.params;
-
-        if (params->links_shared)
-                return links_n(node) < params->links_outgoing + n_extra;
-        return node->peer->n_in < params->links_inbound + n_extra;
 }
 
 static bool is_linked(const Node *node, const NodeId *id) {
@@ -73,7 +65,23 @@ static Session *links_youngest_out(Node *node, const Session *but) {
         return youngest;
 }
 
-static int link_up(Node *node, Session *session, usec_t now_usec) {
+/* When the memory is full, those go first that we hold alive: they are in our part of the network, and others know them. */
+static void links_remember(Node *node, const NodeId *id, const Address *address) {
+        View *view = &node->peer->view;
+
+        for (size_t i = 0; i < view->n_lost && view->n_lost >= view->n_lost_max; i++) {
+                const Member *member = member_table_find(&node->members, &view->lost[i].id);
+
+                if (member && member->record.state == MEMBER_ALIVE) {
+                        Address known = view->lost[i].address;
+
+                        view_forget_lost(view, &known);
+                }
+        }
+        view_lose(view, id, address);
+}
+
+int links_up(Node *node, Session *session, usec_t now_usec) {
         PeerNode *peer = node->peer;
         int r;
 
@@ -86,18 +94,23 @@ static int link_up(Node *node, Session *session, usec_t now_usec) {
                 peer->n_in++;
         shuffle_link_up(session);
         view_remove(&peer->view, &session->id, session->addresses);
-        view_lose(&peer->view, &session->id, session->addresses);       /* worth coming back to, some day */
+        links_remember(node, &session->id, session->addresses);         /* worth coming back to, some day */
         peer_remember(node, now_usec);
         links_notice(node, NOTICE_LINKED, session);
 
-        /* Whoever merges two halves may have had all the links it wants. */
-        if (session_outgoing(session) && session->priority == PRIORITY_MERGE &&
-            links_counted(node) > node->settings.params.links_outgoing) {
-                Session *youngest = links_youngest_out(node, session);
+        r = shuffle_join(node, now_usec);
+        if (r < 0)
+                return r;
 
-                if (youngest) {
-                        r = links_disconnect(node, youngest, CLOSE_BUSY, "A link to another part of the network replaces it.",
-                                             now_usec);
+        /* Whoever merges two halves may have had all the links it wants; whoever rotates had. */
+        if (session_outgoing(session) && links_counted(node) > node->settings.params.links_outgoing &&
+            (session->priority == PRIORITY_MERGE || session->rotates)) {
+                Session *out = session->rotates ? rotation_victim(node, session) : links_youngest_out(node, session);
+
+                if (out) {
+                        r = links_disconnect(node, out, CLOSE_BUSY,
+                                             session->rotates ? "It was long enough: another link takes its turn." :
+                                             "A link to another part of the network replaces it.", now_usec);
                         if (r < 0)
                                 return r;
                 }
@@ -105,9 +118,11 @@ static int link_up(Node *node, Session *session, usec_t now_usec) {
         return links_fill(node, now_usec);
 }
 
-static void link_down(Node *node, Session *session) {
-        if (session_outgoing(session))
+static void link_down(Node *node, Session *session, usec_t now_usec) {
+        if (session_outgoing(session)) {
                 node->peer->n_out--;
+                peer_remember(node, now_usec);          /* it may have been an anchor */
+        }
         else
                 node->peer->n_in--;
         session->link_state = LINK_NONE;
@@ -138,7 +153,8 @@ int links_disconnect(Node *node, Session *session, CloseReason reason, const cha
 
 /* ---- dialling ---- */
 
-int links_dial(Node *node, const NodeId *id, const Address *address, Priority priority, usec_t now_usec) {
+int links_dial_as(Node *node, const NodeId *id, const Address *address, Priority priority, bool rotates,
+                  usec_t now_usec) {
         Session *session;
         int r;
 
@@ -147,8 +163,13 @@ int links_dial(Node *node, const NodeId *id, const Address *address, Priority pr
                 return r;
 
         session->priority = priority;
+        session->rotates = rotates;
         view_rest(&node->peer->view, address, usec_add(now_usec, DIAL_USEC + ANSWER_USEC), false);
         return 0;
+}
+
+int links_dial(Node *node, const NodeId *id, const Address *address, Priority priority, usec_t now_usec) {
+        return links_dial_as(node, id, address, priority, false, now_usec);
 }
 
 /* Members are where candidates come from; the passive view is what we have picked of them. */
@@ -171,7 +192,7 @@ static void links_refill_view(Node *node) {
 
 /* Ourselves, or somebody we have a session with already: a link follows from that one if from any. A second dial
  * would only replace it, and two nodes that both do so never come to rest. */
-static bool candidate_is_useless(const Node *node, const Candidate *candidate) {
+bool links_is_useless(const Node *node, const Candidate *candidate) {
         if (node_id_equal(&candidate->id, &node->identity.id) || session_of(node, &candidate->id))
                 return true;
 
@@ -204,7 +225,7 @@ int links_fill(Node *node, usec_t now_usec) {
                         }
                         break;
                 }
-                if (candidate_is_useless(node, &candidate)) {
+                if (links_is_useless(node, &candidate)) {
                         view_remove(&peer->view, &candidate.id, &candidate.address);
                         continue;
                 }
@@ -222,19 +243,20 @@ int links_fill(Node *node, usec_t now_usec) {
 static bool lost_is_worth_a_dial(const Node *node, const Candidate *lost) {
         const Member *member = member_table_find(&node->members, &lost->id);
 
-        return !candidate_is_useless(node, lost) &&
+        return !links_is_useless(node, lost) &&
                (links_n(node) == 0 || !member || member->record.state != MEMBER_ALIVE);
 }
 
 int links_retry_lost(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
-        Candidate lost;
+        const Candidate *picked = NULL;
+        unsigned n = 0;
 
         timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
-        for (unsigned i = 0; i < LOST_DRAWS && view_draw_lost(&peer->view, &lost); i++)
-                if (lost_is_worth_a_dial(node, &lost))
-                        return links_dial(node, &lost.id, &lost.address, PRIORITY_MERGE, now_usec);
-        return 0;
+        for (size_t i = 0; i < peer->view.n_lost; i++)
+                if (lost_is_worth_a_dial(node, peer->view.lost + i) && random_below(&node->random, ++n) == 0)
+                        picked = peer->view.lost + i;
+        return picked ? links_dial(node, &picked->id, &picked->address, PRIORITY_MERGE, now_usec) : 0;
 }
 
 int links_opened(Node *node, Session *session, usec_t now_usec) {
@@ -260,188 +282,6 @@ int links_opened(Node *node, Session *session, usec_t now_usec) {
         session->link_state = LINK_ASKED;
         session_set_timer(node, session, usec_add(now_usec, ANSWER_USEC));
         return 0;
-}
-
-/* ---- being asked ---- */
-
-/* At most once per id and interval: who is refused by everybody has to wait, too. */
-static bool high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
-        HighCaller *oldest = peer->high;
-
-        for (size_t i = 0; i < HIGH_MAX; i++) {
-                if (node_id_equal(&peer->high[i].id, id)) {
-                        if (now_usec < usec_add(peer->high[i].when_usec, HIGH_INTERVAL_USEC))
-                                return false;
-                        oldest = peer->high + i;
-                        break;
-                }
-                if (peer->high[i].when_usec < oldest->when_usec)
-                        oldest = peer->high + i;
-        }
-        *oldest = (HighCaller) { .id = *id, .when_usec = now_usec };
-        return true;
-}
-
-/* The inbound link whose other end will miss it least. */
-static Session *links_most_linked_in(Node *node) {
-        Session *most = NULL;
-
-        for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session->link_state == LINK_UP && !session_outgoing(session) && !session->ending &&
-                    (!most || session->n_links > most->n_links))
-                        most = session;
-        return most;
-}
-
-static int links_accept(Node *node, Session *session, usec_t now_usec) {
-        Message message = { .type = MESSAGE_ACCEPT };
-        int r;
-
-        message.accept.n_links = (uint16_t) (node_n_own_links(node) + 1);
-        r = session_send(node, session, &message);
-        if (r < 0)
-                return r;
-        return link_up(node, session, now_usec);
-}
-
-static int links_refuse(Node *node, Session *session, usec_t now_usec) {
-        Message message = { .type = MESSAGE_BUSY };
-        size_t n;
-        int r;
-
-        n = member_table_draw(&node->members, &node->random, 2 * MESSAGE_ADDRESSES_MAX);
-        for (size_t i = 0; i < n && message.busy.n_addresses < MESSAGE_ADDRESSES_MAX; i++) {
-                const Record *record = &node->members.members[i]->record;
-                Record shown;
-
-                if (record->state == MEMBER_ALIVE && !node_id_equal(&record->id, &session->id) &&
-                    record_for_caller(record, &session->remote, &shown))
-                        message.busy.addresses[message.busy.n_addresses++] = shown.addresses[0];
-        }
-        r = session_send(node, session, &message);
-        if (r < 0)
-                return r;
-
-        node->counters[COUNTER_BUSY_SENT]++;
-        session->link_state = LINK_NONE;
-        session_set_timer(node, session, usec_add(now_usec, ANSWER_USEC));      /* the caller closes */
-        return 0;
-}
-
-/* Asks the links that were silent for a while. Return: the latest time by which all have answered, 0 when none was. */
-static int links_ask_silent(Node *node, usec_t now_usec, usec_t *ret_until) {
-        int r;
-
-        *ret_until = 0;
-        for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (session->link_state != LINK_UP || usec_sub(now_usec, session->received_usec) < SILENT_USEC)
-                        continue;
-
-                r = liveness_ping(node, session, PROBE_LINK_USEC, now_usec);
-                if (r < 0)
-                        return r;
-                session->probed = true;
-                *ret_until = MAX(*ret_until, usec_add(now_usec, MIN(PROBE_LINK_USEC, liveness_timeout(&node->settings.params,
-                                                                                                     &session->liveness))));
-        }
-        return 0;
-}
-
-static unsigned links_undecided(const Node *node) {
-        unsigned n = 0;
-
-        for (const Session *session = node->sessions; session; session = session->hh.next)
-                n += session->link_state == LINK_UNDECIDED;
-        return n;
-}
-
-static int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neighbor, usec_t now_usec) {
-        usec_t until_usec;
-        int r;
-
-        if (session->use != SESSION_ACCEPTED || session->link_state != LINK_NONE || session->role != ROLE_PEER)
-                return session_protocol_error(node, session, "NEIGHBOR has no place here.", now_usec);
-
-        session->n_links = neighbor->n_links;
-        session->priority = neighbor->priority;
-        if (links_have_room(node, 0))
-                return links_accept(node, session, now_usec);
-
-        if (neighbor->priority != PRIORITY_LOW && high_is_allowed(node->peer, &session->id, now_usec)) {
-                if (!links_have_room(node, 1)) {
-                        /* There is one: those that we chose ourselves are never so many. */
-                        Session *most = links_most_linked_in(node);
-
-                        if (most) {
-                                r = links_disconnect(node, most, CLOSE_BUSY, "The place is needed for a peer without links.",
-                                                     now_usec);
-                                if (r < 0)
-                                        return r;
-                        }
-                }
-                return links_accept(node, session, now_usec);
-        }
-
-        if (links_undecided(node) >= UNDECIDED_MAX)
-                return links_refuse(node, session, now_usec);
-        r = links_ask_silent(node, now_usec, &until_usec);
-        if (r < 0)
-                return r;
-        if (until_usec == 0)
-                return links_refuse(node, session, now_usec);
-        session->link_state = LINK_UNDECIDED;
-        session_set_timer(node, session, until_usec);
-        return 0;
-}
-
-static Session *links_next_undecided(Node *node) {
-        Session *session = node->sessions;
-
-        while (session && (session->link_state != LINK_UNDECIDED || session->ending))
-                session = session->hh.next;
-        return session;
-}
-
-int links_decide(Node *node, usec_t now_usec) {
-        Session *session;
-        int r;
-
-        for (session = node->sessions; session; session = session->hh.next)
-                if (session->probed && session->link_state == LINK_UP) {
-                        if (session->liveness.outstanding)
-                                return 0;       /* one is still being asked */
-                        session->probed = false;
-                }
-
-        while ((session = links_next_undecided(node))) {
-                r = links_have_room(node, 0) ? links_accept(node, session, now_usec) :
-                                               links_refuse(node, session, now_usec);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* Time is up for the links that were asked: who has not answered makes room. */
-int links_on_undecided_timer(Node *node, usec_t now_usec) {
-        for (Session *session = node->sessions, *next; session; session = next) {
-                int r;
-
-                next = session->hh.next;
-                if (!session->probed || session->link_state != LINK_UP || session->ending)
-                        continue;
-                session->probed = false;
-                if (!session->liveness.outstanding)
-                        continue;
-                r = suspicion_lost(node, session, now_usec);
-                if (r < 0)
-                        return r;
-                r = session_close(node, session, CLOSE_TIMEOUT, "No answer to a liveness request.", now_usec);
-                if (r < 0)
-                        return r;
-                next = node->sessions;          /* others may have gone with it */
-        }
-        return links_decide(node, now_usec);
 }
 
 /* ---- answers ---- */
@@ -476,9 +316,10 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
                 if (session->link_state != LINK_ASKED)
                         break;
                 session->n_links = message->accept.n_links;
-                if (links_counted(node) >= node->settings.params.links_outgoing && session->priority != PRIORITY_MERGE)
+                if (links_counted(node) >= node->settings.params.links_outgoing && session->priority != PRIORITY_MERGE &&
+                    !session->rotates)
                         return links_disconnect(node, session, CLOSE_BUSY, "Others were faster.", now_usec);
-                return link_up(node, session, now_usec);
+                return links_up(node, session, now_usec);
 
         case MESSAGE_BUSY:
                 if (session->link_state != LINK_ASKED)
@@ -512,7 +353,7 @@ static size_t links_n_lost(const Session *session, SessionEnd end) {
 static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Notice *notice;
 
-        link_down(node, session);
+        link_down(node, session, now_usec);
         notice = links_notice(node, NOTICE_UNLINKED, session);
         notice->by_us = end == END_BY_US;
         notice->total = (unsigned) links_n_lost(session, end);
@@ -566,7 +407,7 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
                 return 0;
         }
 
-        view_lose(view, &session->subject, &session->remote);
+        links_remember(node, &session->subject, &session->remote);
         view_rest(view, &session->remote, usec_add(now_usec, random_jitter(&node->random, REST_FAILED_USEC)), false);
         return 0;
 }

@@ -130,6 +130,7 @@ struct Session {
         /* Links of the overlay: a peer's */
         LinkState link_state;
         Priority priority;              /* of the NEIGHBOR that was sent or received */
+        bool rotates;                   /* dialled to take the place of another link */
         usec_t linked_usec;
         bool probed;                    /* asked because a caller waits for a place */
         unsigned n_links;               /* the other end's, as last told */

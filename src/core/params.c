@@ -7,12 +7,16 @@ static const char *const profile_names[_PROFILE_MAX] = {
         [PROFILE_LAN] = "lan",
         [PROFILE_WAN] = "wan",
         [PROFILE_CLASSIC] = "classic",
+        [PROFILE_HYPARVIEW] = "hyparview",
 };
 
-/* What all profiles but classic share; those three differ in their clock alone. */
+/* What the profiles share; local, lan and wan differ in their clock alone. */
 static const Params params_lan = {
         .links_outgoing = 4,
         .links_inbound = 8,
+        .links_extra = 1,
+        .links_asked_first = true,
+        .rotate_usec = 25 * USEC_PER_MINUTE,
         .passive_max = 30,
         .lost_max = 256,
         .shuffle_usec = 30 * USEC_PER_SEC,
@@ -62,6 +66,7 @@ Params params_of_profile(Profile profile) {
                 params.links_inbound = 0;
                 params.links_shared = true;
                 params.shuffle_usec = 0;
+                params.rotate_usec = 0;
                 /* Three misses, each one interval after the other, whatever the round-trip time. */
                 params.liveness_interval_usec = 13 * USEC_PER_SEC;
                 params.liveness_floor_usec = 13 * USEC_PER_SEC;
@@ -70,6 +75,20 @@ Params params_of_profile(Profile profile) {
                 params.witnesses = false;
                 params.report_checked = false;
                 params.hello_always = true;
+                return params;
+
+        case PROFILE_HYPARVIEW:
+                params.links_outgoing = 5;
+                params.links_inbound = 0;
+                params.links_shared = true;
+                params.links_extra = 0;
+                params.links_evict_any = true;
+                params.links_asked_first = false;
+                params.join_walks = 4;
+                params.rotate_usec = 0;
+                params.lost_max = 0;
+                params.members_max = 0;
+                params.hello_count = 0;
                 return params;
 
         case _PROFILE_MAX:
@@ -88,7 +107,7 @@ const char *profile_to_string(Profile profile) {
 }
 
 Profile profile_from_string(const char *text) {
-        for (Profile p = 0; p < _PROFILE_MAX; p++)
+        for (Profile p = 0; p < PROFILE_HYPARVIEW; p++)
                 if (streq(profile_names[p], text))
                         return p;
         return _PROFILE_INVALID;

@@ -4,6 +4,11 @@
 /*
  * The numbers of the protocol, by profile (docs/PROTOCOL.md, section 9). A profile is where a node starts from; the
  * configuration changes single numbers after that. The core reads them from here and nowhere else.
+ *
+ * `hyparview` is the set-up of that paper (Leitao, Pereira, Rodrigues, DSN 2007), for the simulator only; no
+ * configuration file may ask for it: 5 symmetric links, 30 passive peers, no seeds, nobody remembered, nobody known but these.
+ * There is no FORWARD_JOIN on our wire (ARWL 6, PRWL 3): a newcomer begins 4 shuffles, which walk as far (TTL 6), and asks
+ * the node at the end of each for a link that may not be refused; see shuffle.c.
  */
 
 #include "base/macro.h"
@@ -14,6 +19,7 @@ typedef enum Profile {
         PROFILE_LAN,            /* the default */
         PROFILE_WAN,
         PROFILE_CLASSIC,        /* the numbers of the original program */
+        PROFILE_HYPARVIEW,      /* the simulator's: this and later ones have no place in a configuration */
         _PROFILE_MAX,
         _PROFILE_INVALID = -22, /* -EINVAL */
 } Profile;
@@ -22,9 +28,14 @@ typedef struct Params {
         /* Overlay links */
         unsigned links_outgoing;        /* we dial until we have that many, or know nobody else */
         unsigned links_inbound;         /* accepted from others, besides; plus one slot for callers without a link */
-        bool links_shared;              /* classic: links_outgoing counts links of either direction */
+        bool links_shared;              /* classic, hyparview: links_outgoing counts links of either direction */
+        unsigned links_extra;           /* places beyond these for callers without a link */
+        bool links_evict_any;           /* hyparview: when they are taken a random link makes room, else an inbound one */
+        bool links_asked_first;         /* a full node asks its silent links before it refuses a caller */
+        usec_t rotate_usec;             /* between two replacements of a link, +-50 %; 0: none, classic and hyparview */
         unsigned passive_max;           /* others to fall back on */
         unsigned lost_max;              /* peers remembered on disk */
+        unsigned join_walks;            /* hyparview: the walks of a newcomer, to the ends of which it links; else 0 */
         usec_t shuffle_usec;            /* between two shuffles of our own, +-50 %; 0: none, classic */
 
         /* Liveness */
@@ -59,5 +70,5 @@ typedef struct Params {
 Params params_of_profile(Profile profile);
 
 const char *profile_to_string(Profile profile);
-/* Return: the profile, or _PROFILE_INVALID for an unknown word. */
+/* Of those that a configuration may name. Return: the profile, or _PROFILE_INVALID for another word. */
 Profile profile_from_string(const char *text);

@@ -6,6 +6,8 @@
  *
  *      registrar.c     a majority of the seeds: registration, lists, renewal, their verdicts
  *      links.c         the overlay: dialling, accepting, refusing, replacing links
+ *      admission.c     who may become a link when it asks
+ *      rotation.c      replacing links in time, and keeping the oldest
  *      shuffle.c       exchanging passive peers with others
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      witness.c       asking others whether they hear from it, and being asked
@@ -39,6 +41,7 @@ typedef enum PeerTimer {
         TIMER_DOUBT,                    /* a seed has had time to answer about somebody who did not */
         TIMER_DUTY,                     /* a node that we were asked about has had its time */
         TIMER_SETTLE,                   /* we have had time to find somebody */
+        TIMER_ROTATE,                   /* replace a link */
         TIMER_SHUFFLE,                  /* exchange passive peers with somebody */
         TIMER_CRAWL,                    /* a member has had time to name its links, or they have been shown long enough */
 } PeerTimer;
@@ -56,7 +59,8 @@ typedef struct HighCaller {
 typedef struct ShuffleReply ShuffleReply;
 
 typedef struct Shuffle {
-        usec_t until_usec;              /* the answer to ours comes before, or not at all; 0: none is awaited */
+        unsigned n_awaited;             /* answers to ours */
+        usec_t until_usec;              /* they come before, or not at all */
         size_t n_sent;
         Address sent[SHUFFLE_RECORDS_MAX];      /* the passive peers in it */
         ShuffleReply *replies[REPLIES_MAX];     /* that wait for a session to be sent on */
@@ -73,6 +77,7 @@ typedef struct Duty Duty;
 struct PeerNode {
         View view;
         Shuffle shuffle;
+        Timer rotate;
         unsigned n_out, n_in;           /* links that are up */
         HighCaller high[HIGH_MAX];
         RateLimit hints;                /* dials to addresses that came with BUSY */
@@ -107,14 +112,18 @@ void peer_remember(Node *node, usec_t now_usec);        /* the lost-peer memory 
 
 /* ---- links.c ---- */
 
+int links_up(Node *node, Session *session, usec_t now_usec);
+unsigned links_counted(const Node *node);               /* that count against links_outgoing */
+/* Ourselves, or somebody we have a session with already. */
+bool links_is_useless(const Node *node, const Candidate *candidate);
+/* As links_dial(); @rotates: to take the place of another link. */
+int links_dial_as(Node *node, const NodeId *id, const Address *address, Priority priority, bool rotates, usec_t now_usec);
+
 int links_fill(Node *node, usec_t now_usec);
 int links_dial(Node *node, const NodeId *id, const Address *address, Priority priority, usec_t now_usec);
 int links_opened(Node *node, Session *session, usec_t now_usec);
 int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
 int links_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
-/* A link that was asked before callers are refused has answered, or is gone. */
-int links_decide(Node *node, usec_t now_usec);
-int links_on_undecided_timer(Node *node, usec_t now_usec);
 int links_trim(Node *node, usec_t now_usec);            /* after the bounds have changed */
 int links_retry_lost(Node *node, usec_t now_usec);
 int links_disconnect(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec);
@@ -123,9 +132,30 @@ static inline unsigned links_n(const Node *node) {
         return node->peer->n_out + node->peer->n_in;
 }
 
+/* ---- admission.c ---- */
+
+int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neighbor, usec_t now_usec);
+/* A link that was asked before callers are refused has answered, or is gone. */
+int links_decide(Node *node, usec_t now_usec);
+int links_on_undecided_timer(Node *node, usec_t now_usec);
+/* The inbound link whose other end will miss it least; NULL: there is none. */
+Session *links_most_linked_in(Node *node);
+
+/* ---- rotation.c ---- */
+
+#define ANCHORS 2U
+
+void rotation_start(Node *node, usec_t now_usec);       /* arms the timer anew */
+int rotation_begin(Node *node, usec_t now_usec);
+/* The oldest outgoing links, the eldest first. Return: how many. */
+size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]);
+/* A random outgoing link that is no anchor and not @newcomer; NULL: there is none. */
+Session *rotation_victim(Node *node, const Session *newcomer);
+
 /* ---- shuffle.c ---- */
 
 void shuffle_start(Node *node, usec_t now_usec);         /* arms the timer anew */
+int shuffle_join(Node *node, usec_t now_usec);          /* our first link is up */
 int shuffle_begin(Node *node, usec_t now_usec);         /* one of our own */
 int shuffle_on_message(Node *node, Session *session, const ShuffleMessage *message, usec_t now_usec);
 int shuffle_on_reply(Node *node, const Session *session, const ShuffleMessage *message, usec_t now_usec);

@@ -168,11 +168,23 @@ static int peer_start(Node *node, usec_t now_usec) {
         timer_set(&node->timers, &peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
         timer_set(&node->timers, &peer->settle, usec_add(now_usec, SETTLED_USEC));
 
+        rotation_start(node, now_usec);
         shuffle_start(node, now_usec);
 
-        /* Without a seed the peers of the last time are all we have; with one they cost a few dials. */
+        /* Without a seed the peers of the last time are all we have; with one they cost a few dials. The first are the
+         * anchors of that time. */
         for (size_t i = peer->view.n_lost; i > 0 && peer->view.n_passive < peer->view.n_passive_max; i--)
                 view_add(&peer->view, &peer->view.lost[i - 1].id, &peer->view.lost[i - 1].address);
+
+        for (size_t i = peer->view.n_lost; i > 0 && peer->view.n_lost - i < MIN(ANCHORS, node->settings.params.links_outgoing); i--) {
+                const Candidate *anchor = peer->view.lost + i - 1;
+
+                if (links_is_useless(node, anchor))
+                        continue;
+                r = links_dial(node, &anchor->id, &anchor->address, PRIORITY_HIGH, now_usec);
+                if (r < 0)
+                        return r;
+        }
 
         r = registrar_try(node, now_usec);
         if (r < 0)
@@ -301,6 +313,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
                 peer->settled = true;
                 return 0;
 
+        case TIMER_ROTATE:
+                return rotation_begin(node, now_usec);
+
         case TIMER_SHUFFLE:
                 return shuffle_begin(node, now_usec);
 
@@ -401,6 +416,7 @@ static int peer_on_reconfigured(Node *node, usec_t now_usec) {
         peer->seen.n_intervals_max = node->settings.params.intervals_max;
         timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
+        rotation_start(node, now_usec);
         shuffle_start(node, now_usec);
         return links_trim(node, now_usec);
 }
@@ -434,6 +450,7 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
+                &peer->rotate,
                 &peer->probe, &peer->doubt, &peer->duty, &peer->crawl_timer, &peer->shuffle.timer,
         };
 
@@ -474,6 +491,7 @@ int peer_node_new(Node *node) {
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
                 { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
                 { &peer->doubt, TIMER_DOUBT }, { &peer->duty, TIMER_DUTY }, { &peer->shuffle.timer, TIMER_SHUFFLE },
+                { &peer->rotate, TIMER_ROTATE },
                 { &peer->crawl_timer, TIMER_CRAWL },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
@@ -564,9 +582,19 @@ int peer_set_lost(Node *node, const LostPeer *peers, size_t n) {
 
 size_t peer_lost(const Node *node, LostPeer *ret, size_t n_max) {
         const View *view = &node->peer->view;
-        size_t n = 0;
+        const Session *anchors[ANCHORS];
+        size_t n_anchors = MIN(rotation_anchors(node, anchors), n_max), n = 0;
 
-        for (size_t i = view->n_lost; i > 0 && n < n_max; i--)
-                ret[n++] = (LostPeer) { view->lost[i - 1].id, view->lost[i - 1].address };
+        for (; n < n_anchors; n++)
+                ret[n] = (LostPeer) { anchors[n]->id, anchors[n]->addresses[0] };
+        for (size_t i = view->n_lost; i > 0 && n < n_max; i--) {
+                const Candidate *lost = view->lost + i - 1;
+                bool is_anchor = false;
+
+                for (size_t j = 0; j < n_anchors; j++)
+                        is_anchor |= address_equal(&ret[j].address, &lost->address);
+                if (!is_anchor)
+                        ret[n++] = (LostPeer) { lost->id, lost->address };
+        }
         return n;
 }

@@ -39,7 +39,7 @@ typedef struct LostPeer {
 
 /* Before node_start(): what was remembered on disk. At most params.lost_max are taken. */
 int peer_set_lost(Node *node, const LostPeer *peers, size_t n);
-/* What to remember (links and others, best first): the number written to @ret, at most @n_max. */
+/* What to remember (the oldest links that we dialled, then others, best first): the number written to @ret, at most @n_max. */
 size_t peer_lost(const Node *node, LostPeer *ret, size_t n_max);
 
 unsigned peer_n_links(const Node *node);

@@ -8,12 +8,12 @@
  * node of the walk answers with as many passive peers of its own; both take over what they got, and give up for it
  * those that they sent, so that no peer is forgotten by the exchange. (The paper: k_a = 3, k_p = 4, TTL 6, active 5.)
  *
- * Departures: the answer goes over an open session with the one that began if there is one, else over a short session with
- * PURPOSE probe, which cannot take the place of a link that is being made at the same time. A node whose passive
- * view is short answers with links, too, without which a network that has just begun would have nothing to exchange. Records are taken
- * over into the member table as well. And as anybody may begin as many walks as it likes, each with eight records of
- * nobody and one victim to be answered to: what comes on one link, the sessions that are dialled for answers, in all and to one
- * address, and the members learned so are bounded in number and in time.
+ * Departures: the answer goes over an open session with the one that began if there is one, else over a short session
+ * with PURPOSE probe, which cannot take the place of a link that is being made at the same time. A node whose passive
+ * view is short answers with links, too, without which a network that has just begun would have nothing to exchange.
+ * Records are taken over into the member table as well. And as anybody may begin as many walks as it likes, each with
+ * eight records of nobody and one victim to be answered to: what comes on one link, the sessions that are dialled for
+ * answers, in all and to one address, and the members learned so are bounded in number and in time.
  */
 
 #include <errno.h>
@@ -23,6 +23,7 @@
 #define TTL_MAX 6U
 #define N_ACTIVE 3U
 #define N_PASSIVE 4U
+#define SOON_USEC (1 * USEC_PER_SEC)            /* of a node that knows nobody */
 #define ANSWER_USEC (15 * USEC_PER_SEC)         /* never longer than the time between two of ours */
 #define INTERVAL_USEC (30 * USEC_PER_SEC)       /* in which: */
 #define PER_LINK 8U                             /* shuffles are taken from one link; some six times what comes in peace */
@@ -127,20 +128,54 @@ static size_t shuffle_add_passive(Node *node, ShuffleMessage *message, const Nod
         return n_sent;
 }
 
-int shuffle_begin(Node *node, usec_t now_usec) {
+static int shuffle_send(Node *node, Session *to, usec_t now_usec) {
         Shuffle *shuffle = &node->peer->shuffle;
-        Session *to = shuffle_pick(node, NULL, NULL);
         Message message;
-
-        shuffle_start(node, now_usec);
-        if (!to)
-                return 0;
 
         message_set(&message, MESSAGE_SHUFFLE, shuffle, .ttl = TTL_MAX, .n_records = 1, .records = { node_record(node) });
         shuffle_add_active(node, &message.shuffle, to, NULL, &to->remote, N_ACTIVE, now_usec);
         shuffle->n_sent = shuffle_add_passive(node, &message.shuffle, &to->id, &to->remote, N_PASSIVE, shuffle->sent, now_usec);
+        shuffle->n_awaited++;
         shuffle->until_usec = usec_add(now_usec, ANSWER_USEC);
         return session_send(node, to, &message);
+}
+
+/* With neither a seed nor anybody else to ask for a link. */
+static void shuffle_hurry(Node *node, usec_t now_usec) {
+        Timer *timer = &node->peer->shuffle.timer;
+
+        if (timer_is_set(timer) && node->peer->view.n_passive == 0 && node_n_registered(node) == 0 &&
+            links_counted(node) < node->settings.params.links_outgoing)
+                timer_set(&node->timers, timer, MIN(timer->when_usec,
+                                                    usec_add(now_usec, random_jitter(&node->random, SOON_USEC))));
+}
+
+int shuffle_begin(Node *node, usec_t now_usec) {
+        Session *to = shuffle_pick(node, NULL, NULL);
+
+        shuffle_start(node, now_usec);
+        if (!to)
+                return 0;
+        shuffle_hurry(node, now_usec);          /* and again, should nobody answer */
+        node->peer->shuffle.n_awaited = 0;
+        return shuffle_send(node, to, now_usec);
+}
+
+int shuffle_join(Node *node, usec_t now_usec) {
+        Session *to = shuffle_pick(node, NULL, NULL);
+
+        shuffle_hurry(node, now_usec);
+        if (!to || links_n(node) > 1)
+                return 0;
+
+        node->peer->shuffle.n_awaited = 0;
+        for (unsigned i = 0; i < node->settings.params.join_walks; i++) {
+                int r = shuffle_send(node, to, now_usec);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 /* ---- what is taken over ---- */
@@ -172,11 +207,20 @@ static int shuffle_take(Node *node, const ShuffleMessage *message, const Address
 int shuffle_on_reply(Node *node, const Session *session, const ShuffleMessage *message, usec_t now_usec) {
         Shuffle *shuffle = &node->peer->shuffle;
 
-        if (shuffle->until_usec <= now_usec || session->role != ROLE_PEER) {
+        if (shuffle->n_awaited == 0 || shuffle->until_usec <= now_usec || session->role != ROLE_PEER) {
                 node->counters[COUNTER_SHUFFLES_REFUSED]++;
                 return 0;
         }
-        shuffle->until_usec = 0;
+        shuffle->n_awaited--;
+
+        /* As FORWARD_JOIN ends at it, it gives a newcomer a place, whoever has to make room for that. */
+        if (node->settings.params.join_walks > 0 && !session_of(node, &session->id) &&
+            links_counted(node) < node->settings.params.links_outgoing) {
+                int r = links_dial(node, &session->id, session->addresses, PRIORITY_MERGE, now_usec);
+
+                if (r < 0)
+                        return r;
+        }
         return shuffle_take(node, message, &session->remote, shuffle->sent, shuffle->n_sent, now_usec);
 }
 
@@ -240,7 +284,7 @@ static int shuffle_answer(Node *node, const Session *from, const ShuffleMessage 
 
         message_set(&reply, MESSAGE_SHUFFLE_REPLY, shuffle, .ttl = 0);
         n_sent = shuffle_add_passive(node, &reply.shuffle, &origin->id, remote, shuffled->n_records, sent, now_usec);
-        if (reply.shuffle.n_records < shuffled->n_records)
+        if (reply.shuffle.n_records < shuffled->n_records && node->settings.params.join_walks == 0)
                 shuffle_add_active(node, &reply.shuffle, session, &origin->id, remote,
                                    shuffled->n_records - reply.shuffle.n_records, now_usec);
 

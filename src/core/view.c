@@ -178,9 +178,13 @@ void view_remove(View *view, const NodeId *id, const Address *address) {
         candidates_remove(view->passive, &view->n_passive, id, address);
 }
 
+void view_forget_lost(View *view, const Address *address) {
+        candidates_remove(view->lost, &view->n_lost, NULL, address);
+}
+
 void view_forget(View *view, const Address *address) {
         candidates_remove(view->passive, &view->n_passive, NULL, address);
-        candidates_remove(view->lost, &view->n_lost, NULL, address);
+        view_forget_lost(view, address);
 }
 
 bool view_draw(View *view, bool isolated, usec_t now_usec, Candidate *ret, usec_t *ret_wait) {
@@ -196,12 +200,4 @@ bool view_draw(View *view, bool isolated, usec_t now_usec, Candidate *ret, usec_
                         *ret = *candidate;
         }
         return n > 0;
-}
-
-bool view_draw_lost(View *view, Candidate *ret) {
-        if (view->n_lost == 0)
-                return false;
-
-        *ret = view->lost[random_below(&view->random, view->n_lost)];
-        return true;
 }

@@ -83,5 +83,5 @@ void view_forget(View *view, const Address *address);
  */
 bool view_draw(View *view, bool isolated, usec_t now_usec, Candidate *ret, usec_t *ret_wait);
 
-/* A random lost peer, which stays remembered. */
-bool view_draw_lost(View *view, Candidate *ret);
+/* Drops a peer from the lost-peer memory alone. */
+void view_forget_lost(View *view, const Address *address);

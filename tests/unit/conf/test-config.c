@@ -90,7 +90,7 @@ static void test_machine_without_files_gets_the_defaults(void **state) {
 static void test_profiles_are_where_the_numbers_start(void **state) {
         Tree *tree = *state;
 
-        for (Profile p = 0; p < _PROFILE_MAX; p++) {
+        for (Profile p = 0; p < PROFILE_HYPARVIEW; p++) {
                 Params params = params_of_profile(p);
                 char text[64];
 
@@ -101,6 +101,8 @@ static void test_profiles_are_where_the_numbers_start(void **state) {
                 assert_int_equal(config->profile, p);
                 assert_params_equal(&config->params, &params);
         }
+        assert_refused(tree, NULL, "\nprofile = \"hyparview\";",
+                       "2: profile: found \"hyparview\", accepted is \"local\", \"lan\", \"wan\" or \"classic\".");
         assert_refused(tree, NULL, "\nprofile = \"fast\";",
                        "2: profile: found \"fast\", accepted is \"local\", \"lan\", \"wan\" or \"classic\".");
 }

@@ -199,6 +199,43 @@ static inline LinkId expect_dial_to(Harness *h, uint8_t n, const char *file, int
 }
 #define expect_dial(h, n) expect_dial_to((h), (n), __FILE__, __LINE__)
 
+/* ---- callers ---- */
+
+/* A node that takes callers, and dials nobody by itself. */
+static inline Harness *quiet_peer(unsigned n_inbound) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+
+        settings.params.links_inbound = n_inbound;
+        return peer_new(&settings);
+}
+
+static inline LinkId ask(Harness *h, uint8_t n, Priority priority) {
+        Other other = harness_peer(n);
+        LinkId link = harness_open(h, &other);
+
+        assert_int_not_equal(link, 0);
+        send_neighbor(h, link, priority, 0);
+        return link;
+}
+
+static inline void expect_accepted(Harness *h, LinkId link) {
+        expect(h, link, MESSAGE_ACCEPT);
+}
+
+static inline void expect_busy(Harness *h, LinkId link) {
+        expect(h, link, MESSAGE_BUSY);
+        assert_true(harness_is_up(h, link));
+        send_close(h, link, CLOSE_DONE);
+}
+
+static inline void expect_disconnected(Harness *h, LinkId link, CloseReason reason) {
+        const Message *message = harness_find(h, link, MESSAGE_DISCONNECT);
+
+        assert_non_null(message);
+        assert_int_equal(message->disconnect.reason, reason);
+        expect_close(h, link, CLOSE_DONE);
+}
+
 /* ---- seeds ---- */
 
 /* So many members that nobody asks for differences only because it has registered. */

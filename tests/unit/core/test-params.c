@@ -12,12 +12,13 @@ static void test_profiles_have_names(void **state) {
 
         assert_string_equal(profile_to_string(PROFILE_LOCAL), "local");
         assert_string_equal(profile_to_string(PROFILE_CLASSIC), "classic");
-        for (Profile p = 0; p < _PROFILE_MAX; p++)
+        assert_string_equal(profile_to_string(PROFILE_HYPARVIEW), "hyparview");
+        for (Profile p = 0; p < PROFILE_HYPARVIEW; p++)
                 assert_int_equal(profile_from_string(profile_to_string(p)), p);
 }
 
 static void test_other_words_are_no_profile(void **state) {
-        const char *wrong[] = { "", "LAN", "lan ", "lann", "la", "default" };
+        const char *wrong[] = { "", "LAN", "lan ", "lann", "la", "default", "hyparview" };
         (void) state;
 
         for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
@@ -30,7 +31,7 @@ static void test_the_numbers_are_those_of_the_protocol(void **state) {
                 usec_t interval_usec, floor_usec;
                 unsigned n_out, n_in;
                 bool shared, adaptive, checked;
-        } expected[_PROFILE_MAX] = {
+        } expected[PROFILE_HYPARVIEW] = {
                 [PROFILE_LOCAL] = { 500 * MSEC, 100 * MSEC, 4, 8, false, true, true },
                 [PROFILE_LAN] = { 1 * SEC, 500 * MSEC, 4, 8, false, true, true },
                 [PROFILE_WAN] = { 5 * SEC, 1500 * MSEC, 4, 8, false, true, true },
@@ -38,8 +39,14 @@ static void test_the_numbers_are_those_of_the_protocol(void **state) {
         };
         (void) state;
 
-        for (Profile p = 0; p < _PROFILE_MAX; p++) {
+        for (Profile p = 0; p < PROFILE_HYPARVIEW; p++) {
                 Params params = params_of_profile(p);
+
+                assert_int_equal(params.links_extra, 1);
+                assert_true(params.links_asked_first);
+                assert_false(params.links_evict_any);
+                assert_int_equal(params.shuffle_usec, p == PROFILE_CLASSIC ? 0 : 30 * SEC);
+                assert_int_equal(params.rotate_usec, p == PROFILE_CLASSIC ? 0 : 1500 * SEC);
 
                 assert_int_equal(params.liveness_interval_usec, expected[p].interval_usec);
                 assert_int_equal(params.liveness_floor_usec, expected[p].floor_usec);

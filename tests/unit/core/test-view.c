@@ -67,7 +67,6 @@ static void test_nobody_is_drawn_from_an_empty_view(void **state) {
 
         assert_false(view_draw(view, false, 0, &candidate, &wait_usec));
         assert_true(wait_usec == USEC_INFINITY);
-        assert_false(view_draw_lost(view, &candidate));
 }
 
 static void test_the_passive_view_is_bounded(void **state) {
@@ -250,22 +249,6 @@ static void test_a_lost_peer_is_there_once(void **state) {
         view_lose(view, &id, &elsewhere);
         assert_int_equal(view->n_lost, 1);
         assert_true(address_equal(&view->lost[0].address, &elsewhere));
-}
-
-static void test_lost_ones_stay_remembered_when_drawn(void **state) {
-        View *view = *state;
-        bool was_drawn[4] = {};
-
-        for (uint8_t n = 1; n <= LOST_MAX; n++)
-                lose(view, n);
-        for (unsigned i = 0; i < 100; i++) {
-                Candidate candidate;
-
-                assert_true(view_draw_lost(view, &candidate));
-                was_drawn[candidate.address.bytes[3]] = true;
-        }
-        assert_true(was_drawn[1] && was_drawn[2] && was_drawn[3]);
-        assert_int_equal(view->n_lost, LOST_MAX);
 }
 
 static void test_removal_is_by_id_and_by_address(void **state) {
@@ -453,7 +436,6 @@ int main(void) {
                 TEST(test_every_candidate_is_drawn_alike),
                 TEST(test_the_memory_forgets_the_one_lost_first),
                 TEST(test_a_lost_peer_is_there_once),
-                TEST(test_lost_ones_stay_remembered_when_drawn),
                 TEST(test_removal_is_by_id_and_by_address),
                 TEST(test_removal_leaves_the_memory_alone_forgetting_does_not),
                 TEST(test_a_view_without_room_takes_nobody),

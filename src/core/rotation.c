@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Links do not stay for ever: PROTOCOL.md section 5.2. Every 25 min one outgoing link is replaced by one to a passive peer, so that
+ * an overlay which grew in an unlucky way (all at once, or out of two halves) becomes a random one, and nobody who
+ * got hold of all our links keeps them. The two oldest are exempt: anchors, which whoever surrounds us later cannot have
+ * chosen. They are remembered first, and dialled first after a restart.
+ *
+ * HyParView has neither: its views are symmetric and change when somebody joins or fails.
+ */
+
+#include "core/peer-node-internal.h"
+
+void rotation_start(Node *node, usec_t now_usec) {
+        usec_t interval_usec = node->settings.params.rotate_usec;
+
+        timer_set(&node->timers, &node->peer->rotate,
+                  interval_usec == 0 ? USEC_INFINITY : usec_add(now_usec, random_jitter(&node->random, interval_usec)));
+}
+
+static bool is_older(const Session *a, const Session *b) {
+        return a->linked_usec != b->linked_usec ? a->linked_usec < b->linked_usec : a->link < b->link;
+}
+
+size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]) {
+        size_t n = 0;
+
+        for (const Session *session = node->sessions; session; session = session->hh.next) {
+                size_t i;
+
+                if (session->link_state != LINK_UP || !session_outgoing(session) || session->ending)
+                        continue;
+                for (i = MIN(n, (size_t) ANCHORS); i > 0 && is_older(session, ret[i - 1]); i--)
+                        if (i < ANCHORS)
+                                ret[i] = ret[i - 1];
+                if (i < ANCHORS)
+                        ret[i] = session;
+                n++;
+        }
+        return MIN(n, (size_t) ANCHORS);
+}
+
+Session *rotation_victim(Node *node, const Session *newcomer) {
+        const Session *anchors[ANCHORS] = {};
+        Session *victim = NULL;
+        unsigned n = 0;
+
+        (void) rotation_anchors(node, anchors);
+        for (Session *session = node->sessions; session; session = session->hh.next)
+                if (session != newcomer && session != anchors[0] && session != anchors[1] && session->link_state == LINK_UP &&
+                    session_outgoing(session) && !session->ending && random_below(&node->random, ++n) == 0)
+                        victim = session;
+        return victim;
+}
+
+/* The new link first: a place is given up when there is somebody to take it. */
+int rotation_begin(Node *node, usec_t now_usec) {
+        const Params *params = &node->settings.params;
+        Candidate candidate;
+        usec_t wait_usec;
+
+        rotation_start(node, now_usec);
+        if (node->peer->n_out < params->links_outgoing || !rotation_victim(node, NULL) ||
+            !view_draw(&node->peer->view, false, now_usec, &candidate, &wait_usec) || links_is_useless(node, &candidate))
+                return 0;
+        return links_dial_as(node, &candidate.id, &candidate.address, PRIORITY_LOW, true, now_usec);
+}
