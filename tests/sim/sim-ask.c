@@ -36,6 +36,15 @@ int sim_publish(Sim *sim, unsigned i, const char *topic, const char *payload, Me
         return r;
 }
 
+int sim_connect(Sim *sim, unsigned i, unsigned other) {
+        Address address = sim_address(other);
+        int r;
+
+        r = peer_connect(sim->nodes[i].node, &address, sim->now_usec);
+        sim_settle(sim, i, 0);
+        return r;
+}
+
 unsigned sim_n_hellos(const Sim *sim, unsigned of, unsigned at) {
         Hellos *hellos, wanted = { .key = { *sim_id(sim, of), at } };
 

@@ -70,6 +70,8 @@ Address sim_address(unsigned i);
 
 /* Publishes at a peer. Return: as peer_publish(). */
 int sim_publish(Sim *sim, unsigned i, const char *topic, const char *payload, MessageId *ret);
+/* Links to another peer by hand. Return: as peer_connect(). */
+int sim_connect(Sim *sim, unsigned i, unsigned other);
 /* How many nodes delivered it, the publisher included. */
 unsigned sim_n_delivered(const Sim *sim, const MessageId *id);
 /* Deliveries of the periodic messages of node @of at node @at. */
