@@ -28,7 +28,8 @@ uint8_t *byte_queue_reserve(ByteQueue *queue, size_t size) {
                 return queue->data + n;
         }
 
-        capacity = MAX(MAX(queue->capacity * 2, n + size), (size_t) CAPACITY_MIN);
+        capacity = MAX(queue->capacity * 2, n + size);
+        capacity = MAX(capacity, (size_t) CAPACITY_MIN);
         data = malloc(capacity);
         if (!data)
                 return NULL;

@@ -278,12 +278,13 @@ int message_decode(Message *ret, const Frame *frame) {
         if (!layout)
                 return 0;
 
-        r = tlv_check(layout, frame->body);
-        if (r < 0)
-                return r;
-
+        if (!tlv_load_plain(layout, frame->body, ret)) {
+                r = tlv_check(layout, frame->body);
+                if (r < 0)
+                        return r;
+                tlv_load(layout, frame->body, ret);
+        }
         ret->type = frame->type;
-        tlv_load(layout, frame->body, ret);
         return 1;
 }
 

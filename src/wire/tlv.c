@@ -37,6 +37,8 @@ typedef struct TlvTagInfo {
         uint64_t min, max;              /* of a number */
 } TlvTagInfo;
 
+#define PLAIN_FIELDS_MAX 4U     /* as many as GOSSIP has */
+
 #define ADDRESS_SIZE_IPV4 7U
 #define ADDRESS_SIZE_IPV6 19U
 #define HELD_SIZE 13U
@@ -541,6 +543,47 @@ void tlv_load(const TlvLayout *layout, Slice tlvs, void *object) {
 
                 value_load(tag_table + field->tag, value, base + field->offset + i * field->element_size);
         }
+}
+
+bool tlv_load_plain(const TlvLayout *layout, Slice tlvs, void *object) {
+        const uint8_t *values[PLAIN_FIELDS_MAX];
+        size_t sizes[PLAIN_FIELDS_MAX];
+        uint8_t *base = object;
+
+        if (layout->n_fields > PLAIN_FIELDS_MAX)
+                return false;
+
+        for (size_t i = 0; i < layout->n_fields; i++) {
+                const TlvField *field = layout->fields + i;
+
+                if (field->presence != TLV_ONCE && field->presence != TLV_OPTIONAL)
+                        return false;
+                values[i] = NULL;
+                if (tlvs.size < TLV_HEADER_SIZE || tlvs.data[0] != field->tag) {
+                        if (field->presence == TLV_ONCE)
+                                return false;
+                        continue;
+                }
+
+                values[i] = tlvs.data + TLV_HEADER_SIZE;
+                sizes[i] = get_be24(tlvs.data + 1);
+                if (field->not_below || sizes[i] > tlvs.size - TLV_HEADER_SIZE ||
+                    !value_is_valid(tag_table + field->tag, slice_of(values[i], sizes[i])))
+                        return false;
+                tlvs = slice_behind(tlvs, TLV_HEADER_SIZE + sizes[i]);
+        }
+        if (tlvs.size > 0)
+                return false;
+
+        for (size_t i = 0; i < layout->n_fields; i++) {
+                const TlvField *field = layout->fields + i;
+
+                if (field->presence == TLV_OPTIONAL)
+                        *(bool *) (base + field->n_offset) = values[i] != NULL;
+                if (values[i])
+                        value_load(tag_table + field->tag, slice_of(values[i], sizes[i]), base + field->offset);
+        }
+        return true;
 }
 
 /* How many TLVs of this field @object has. */

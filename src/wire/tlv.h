@@ -102,6 +102,10 @@ int tlv_check(const TlvLayout *layout, Slice tlvs);
 /* Writes @object from a body that tlv_check() let pass. Its slices borrow from the body. */
 void tlv_load(const TlvLayout *layout, Slice tlvs, void *object);
 
+/* Both at once, for the body that nearly everybody sends: the TLVs of a small layout in its order, none of them unknown. Return: false
+ * when it is another one, or malformed; then nothing is written, and the two functions above find out. */
+bool tlv_load_plain(const TlvLayout *layout, Slice tlvs, void *object);
+
 /* The size of the body that tlv_store() will make of @object. */
 size_t tlv_size(const TlvLayout *layout, const void *object);
 

@@ -10,10 +10,10 @@
 
 #include "base/text.h"
 
-#define NODES_MAX 50U
+#define NODES_MAX 500U
 
 static _noreturn_ void usage(const char *what) {
-        fprintf(stderr, "%s: %s\nusage: --system=p2pnet|p2pnet-wire|serf|nats --nodes=1..%u [--quick]\n",
+        fprintf(stderr, "%s: %s\nusage: --system=p2pnet|p2pnet-stream|p2pnet-wire|serf|nats --nodes=1..%u [--quick]\n",
                 program_invocation_short_name, what, NODES_MAX);
         exit(2);
 }

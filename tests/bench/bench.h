@@ -15,7 +15,7 @@
 #define EXIT_SKIP 77
 
 typedef struct BenchOptions {
-        const char *system;     /* "p2pnet", "p2pnet-wire", "serf", "nats" */
+        const char *system;     /* "p2pnet", "p2pnet-stream", "p2pnet-wire", "serf", "nats" */
         unsigned n_nodes;
         bool quick;             /* only to see that everything runs: short windows, few messages */
 } BenchOptions;

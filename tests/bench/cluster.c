@@ -10,7 +10,7 @@
 #define KNOWN_TIMEOUT_USEC (120 * USEC_PER_SEC)
 
 const System *system_find(const char *name) {
-        static const System *const systems[] = { &system_p2pnet, &system_p2pnet_wire, &system_serf, &system_nats,
+        static const System *const systems[] = { &system_p2pnet, &system_p2pnet_stream, &system_p2pnet_wire, &system_serf, &system_nats,
                                                  &system_raw };
 
         for (size_t i = 0; i < ELEMENTSOF(systems); i++)

@@ -92,4 +92,4 @@ double cluster_cpu_usec(const Cluster *cluster);
 /* A payload begins with its number; @size is at least PAYLOAD_MIN. */
 void payload_fill(char *payload, size_t size, uint64_t number);
 
-extern const System system_p2pnet, system_p2pnet_wire, system_serf, system_nats, system_raw;
+extern const System system_p2pnet, system_p2pnet_stream, system_p2pnet_wire, system_serf, system_nats, system_raw;

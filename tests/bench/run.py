@@ -20,7 +20,7 @@ from rows import NODES_OF, PROGRAMS, SYSTEMS, systems_of
 TOP = Path(__file__).resolve().parent.parent.parent
 EXIT_SKIP = 77
 OTHERS = {"serf": ("serf", "serf"), "nats": ("nats-server", "nats-server")}       # program, Debian package
-COLUMNS = ("what", "unit", "nodes", "p2pnet", "p2pnet-wire", "serf", "nats", "goal", "p2pnet to goal", "to serf", "to nats")
+COLUMNS = ("what", "unit", "nodes", "p2pnet", "p2pnet-stream", "p2pnet-wire", "serf", "nats", "goal", "ours to goal", "to serf", "to nats")
 
 
 def say(text):
@@ -30,8 +30,8 @@ def say(text):
 def parse_arguments():
         def numbers(text):
                 values = [int(word) for word in text.split(",")]
-                if not all(1 <= value <= 50 for value in values):
-                        raise argparse.ArgumentTypeError("accepted are 1 to 50 nodes")
+                if not all(1 <= value <= 500 for value in values):
+                        raise argparse.ArgumentTypeError("accepted are 1 to 500 nodes")
                 return values
 
         def words(accepted):
@@ -237,7 +237,7 @@ def table(figures):
                                 is_goal = row.goal is not None and n_nodes == row.goal_nodes
                                 goal = f"{'>=' if row.is_least else '<='} {text_of(row.goal)}" if is_goal else ""
                                 judged = verdict(row, value) if is_goal and value is not None else ""
-                                if judged and ours == "p2pnet" and found["p2pnet-wire"] and row.goal:
+                                if judged and ours in ("p2pnet", "p2pnet-stream") and found["p2pnet-wire"] and row.goal:
                                         judged += f"; wire {verdict(row, found['p2pnet-wire'])}"
                                 lines.append("| " + " | ".join(
                                         [row.text, row.unit, str(n_nodes), *cells, goal, judged,

@@ -16,7 +16,7 @@ import tempfile
 from rows import PROGRAMS, systems_of
 
 EXIT_SKIP = 77
-OURS = ["p2pnet", "p2pnet-wire"]         # the others are optional, and wait for seconds by themselves
+OURS = ["p2pnet", "p2pnet-stream", "p2pnet-wire"]         # the others are optional, and wait for seconds by themselves
 NODES = {"bench-cost": 1, "bench-ratio": 1}
 
 

@@ -76,17 +76,24 @@ static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void 
 
 Stream *stream_new(Rig *rig, uint16_t port, StreamHandler handler, void *userdata, unsigned number) {
         usec_t end_usec = bench_now() + CONNECT_TIMEOUT_USEC;
+        int fd;
+
+        while ((fd = rig_connect(port)) < 0) {
+                if (bench_now() >= end_usec)
+                        bench_fail("Nobody listens on port %u: %s.", port, strerror(-fd));
+                rig_run_for(rig, CONNECT_PAUSE_USEC);
+        }
+        return stream_of(rig, fd, handler, userdata, number);
+}
+
+Stream *stream_of(Rig *rig, int fd, StreamHandler handler, void *userdata, unsigned number) {
         Stream *stream = bench_calloc(1, sizeof(*stream));
 
         stream->handler = handler;
         stream->userdata = userdata;
         stream->number = number;
         stream->events = EPOLLIN;
-        while ((stream->fd = rig_connect(port)) < 0) {
-                if (bench_now() >= end_usec)
-                        bench_fail("Nobody listens on port %u: %s.", port, strerror(-stream->fd));
-                rig_run_for(rig, CONNECT_PAUSE_USEC);
-        }
+        stream->fd = fd;
         if (sd_event_add_io(rig->event, &stream->source, stream->fd, EPOLLIN, stream_on_io, stream) < 0)
                 bench_fail("Cannot watch a connection.");
         return stream;

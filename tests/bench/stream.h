@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One of our own connections to a node, for protocols over TCP: what is sent waits in one buffer and leaves in large pieces. */
+/*
+ * One of our own connections to a node, over TCP or a socket that it has handed out: what is sent waits in one buffer and leaves
+ * in large pieces.
+ */
 
 #include "rig.h"
 
@@ -28,6 +31,8 @@ struct Stream {
 
 /* Connects to that port of 127.0.0.1, and waits for somebody who listens there: a second thing that a node is started for. */
 Stream *stream_new(Rig *rig, uint16_t port, StreamHandler handler, void *userdata, unsigned number);
+/* The same of a connected socket, which it takes over. */
+Stream *stream_of(Rig *rig, int fd, StreamHandler handler, void *userdata, unsigned number);
 Stream *stream_free(Stream *stream);
 
 /* Room for that many bytes behind what waits; they leave when the loop runs. */
