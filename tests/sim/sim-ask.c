@@ -164,22 +164,3 @@ void sim_explain(Sim *sim) {
                 }
         }
 }
-
-void sim_check(Sim *sim, unsigned i) {
-        const SimNode *node = sim->nodes + i;
-        const Params *params = &node->settings.params;
-        unsigned n_links, n_out;
-
-        if (!node->node || node->settings.role != ROLE_PEER)
-                return;
-
-        n_links = peer_n_links(node->node);
-        n_out = peer_n_links_out(node->node);
-        if (params->links_shared ? n_links > params->links_outgoing + 1 + params->links_outgoing :
-                                   n_links - n_out > params->links_inbound + 1)
-                sim_fail(sim, "node %u has %u links, %u of them outgoing", i, n_links, n_out);
-        if (node_member(node->node, &node_identity(node->node)->id, &(MemberInfo) {}))
-                sim_fail(sim, "node %u holds itself as a member", i);
-        if (node_n_sessions(node->node) > params->connections_max + 1)
-                sim_fail(sim, "node %u has %zu sessions", i, node_n_sessions(node->node));
-}

@@ -52,15 +52,36 @@ static void sim_persist(Sim *sim, unsigned i, PersistWhat what) {
         }
 }
 
-static void sim_hang_up(Sim *sim, unsigned i, LinkId link) {
+static void sim_hang_up(Sim *sim, unsigned i, LinkId link, bool flush) {
         unsigned side;
         Connection *connection = sim_find(sim, i, link, &side);
 
         if (!connection || !connection->ends[side].open)
                 return;
         connection->ends[side].open = false;
+        flow_flush(sim, connection, !side, flush);
         sim_send(sim, connection, !side, EVENT_CLOSED, NULL);
         connection_release(sim, connection);
+}
+
+static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
+        SimNode *node = sim->nodes + i;
+        unsigned type = effect->frame->data[4], side;
+        Connection *connection = sim_find(sim, i, effect->link, &side);
+        bool open = connection && connection->ends[side].open, taken = true;
+        size_t n_ahead = open ? flow_n_ahead(connection->ends + !side) : 0;
+
+        traffic_sent(sim, i, effect->frame);
+        if (open && !(node->mute && (type == MESSAGE_GOSSIP || type == MESSAGE_IHAVE))) {
+                if (effect->is_data)
+                        taken = flow_send_data(sim, connection, !side, effect->frame);
+                else
+                        sim_send(sim, connection, !side, EVENT_FRAME, effect->frame);
+        }
+        if (effect->is_data && taken)
+                must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
+        if (effect->measure)
+                must_ok(node_on_backlog(node->node, effect->link, n_ahead, sim->now_usec));
 }
 
 static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
@@ -77,23 +98,18 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
 
         case EFFECT_SEND:
                 sim_note(sim, i, effect->link, effect->frame->data, effect->frame->size);
-                traffic_sent(sim, i, effect->frame);
-                connection = sim_find(sim, i, effect->link, &side);
-                if (connection && connection->ends[side].open)
-                        sim_send(sim, connection, !side, EVENT_FRAME, effect->frame);
-                if (effect->is_data)
-                        must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
-                if (effect->measure)
-                        must_ok(node_on_backlog(node->node, effect->link, 0, sim->now_usec));
+                sim_send_effect(sim, i, effect);
                 break;
 
         case EFFECT_MEASURE:
-                must_ok(node_on_backlog(node->node, effect->link, 0, sim->now_usec));
+                connection = sim_find(sim, i, effect->link, &side);
+                must_ok(node_on_backlog(node->node, effect->link, connection ? flow_n_ahead(connection->ends + !side) : 0,
+                                        sim->now_usec));
                 break;
 
         case EFFECT_HANG_UP:
                 sim_note(sim, i, effect->link, "hang up", 7);
-                sim_hang_up(sim, i, effect->link);
+                sim_hang_up(sim, i, effect->link, effect->flush);
                 break;
 
         case EFFECT_RESOLVE: {
@@ -102,7 +118,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
                 (void) sscanf(effect->resolve.host, "seed-%u", &number);
                 sim_push(sim, (Event) {
                         .when_usec = sim->now_usec, .type = EVENT_RESOLVED, .node = i, .seed = effect->resolve.seed,
-                        .address = sim_address(number),
+                        .address = number < sim->n_nodes ? node_address(sim, number) : sim_address(number),
                 });
                 break;
         }
@@ -122,6 +138,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
 
         case EFFECT_NOTICE:
                 sim_note(sim, i, (uint64_t) effect->notice.type, NULL, 0);
+                check_notice(sim, i, &effect->notice);
                 node->n_notices[effect->notice.type]++;
                 node->notice_usec[effect->notice.type] = sim->now_usec;
                 if (getenv("SIM_VERBOSE"))
@@ -155,8 +172,12 @@ static void sim_on_frame(Sim *sim, const Event *event) {
         r = message_decode(&message, &frame);
         if (r <= 0)
                 sim_fail(sim, "node %u was sent a message that it cannot read", event->node);
-        if (message.type == MESSAGE_GOSSIP)
+        if (message.type == MESSAGE_GOSSIP) {
                 traffic_payload(sim, &message.gossip.id);
+                event->connection->ends[event->side].n_payloads++;
+        }
+        check_message(sim, event->node, &message);
+        flow_read(sim, event->connection, event->side, event->frame->size);
         sim_settle(sim, event->node, node_on_received(node, event->link, sim->now_usec));
         sim_settle(sim, event->node, node_on_message(node, event->link, &message, sim->now_usec));
 }
@@ -165,9 +186,14 @@ void sim_handle(Sim *sim, Event *event) {
         SimNode *node = sim->nodes + event->node;
         End *end = event->connection ? event->connection->ends + event->side : NULL;
 
+        if (event->type == EVENT_RESEND) {
+                flow_resend(sim, event->connection, event->side);
+                event_done(sim, event);
+                return;
+        }
         if (event->life != node->life || !node->node || (end && !end->open)) {
                 /* The process it was for is gone: a kernel resets what comes for it. */
-                if (end && event->type != EVENT_RESET && event->type != EVENT_CLOSED)
+                if (end && event->type != EVENT_RESET && event->type != EVENT_CLOSED && event->type != EVENT_SENT)
                         sim_send(sim, event->connection, !event->side, EVENT_RESET, NULL);
                 if (end)
                         end->open = false;
@@ -183,6 +209,12 @@ void sim_handle(Sim *sim, Event *event) {
                 return;
         }
 
+        if (end && node->slow > 0 && sim->now_usec < node->reads_usec) {
+                event->when_usec = node->reads_usec;
+                sim_put_back(sim, *event);
+                return;
+        }
+
         switch (event->type) {
 
         case EVENT_CONNECTED:
@@ -190,7 +222,7 @@ void sim_handle(Sim *sim, Event *event) {
                 break;
 
         case EVENT_ACCEPTED: {
-                Address remote = sim_address(event->connection->ends[0].node);
+                Address remote = node_address(sim, event->connection->ends[0].node);
 
                 remote.port = (uint16_t) (40000 + event->connection->number % 20000);
                 sim_number(sim, end, node->last_accepted += 2);
@@ -208,7 +240,16 @@ void sim_handle(Sim *sim, Event *event) {
 
         case EVENT_FRAME:
                 event->link = end->link;
+                if (node->slow > 0)
+                        node->reads_usec = sim->now_usec + event->frame->size * USEC_PER_SEC / node->slow;
                 sim_on_frame(sim, event);
+                break;
+
+        case EVENT_SENT:
+                sim_settle(sim, event->node, node_on_sent(node->node, end->link, event->size, 1, sim->now_usec));
+                break;
+
+        case EVENT_RESEND:
                 break;
 
         case EVENT_CLOSED:
@@ -220,7 +261,7 @@ void sim_handle(Sim *sim, Event *event) {
                 break;
 
         case EVENT_RESOLVED: {
-                bool known = event->address.bytes[0] == 10 && address_node(&event->address) < sim->n_nodes;
+                bool known = address_node(sim, &event->address) != UINT_MAX;
 
                 sim_settle(sim, event->node, node_on_resolved(node->node, event->seed, &event->address, known,
                                                               "no such name", sim->now_usec));
@@ -281,6 +322,7 @@ void sim_run_for(Sim *sim, usec_t duration_usec) {
 
                 if (MIN(next_usec, timer_usec) > end_usec)
                         break;
+                check_links(sim);
 
                 if (next_usec <= timer_usec) {
                         Event event = sim_pop(sim);

@@ -14,6 +14,36 @@
 
 typedef struct Connection Connection;
 
+typedef enum EventType {
+        EVENT_CONNECTED,        /* at the caller */
+        EVENT_ACCEPTED,         /* at the callee */
+        EVENT_REFUSED,
+        EVENT_UNREACHABLE,
+        EVENT_FRAME,
+        EVENT_CLOSED,
+        EVENT_RESET,
+        EVENT_RESOLVED,
+        EVENT_RESEND,           /* of what is stalled on its way to an end; happens to its kernel */
+        EVENT_SENT,             /* the kernel took data that had waited for room */
+} EventType;
+
+/* Something that the kernel of one end holds for the other, until it gets through. */
+typedef struct Parcel {
+        EventType type;
+        FrameBuffer *frame;     /* may be NULL */
+} Parcel;
+
+/* One direction of a connection that does not simply flow. */
+typedef struct Flow {
+        Parcel *stalled;        /* lost or cut off: sent again all together */
+        size_t n_stalled, n_stalled_allocated;
+        usec_t stalled_usec;    /* since when */
+        usec_t again_usec;      /* how long to wait between two tries, doubling */
+        size_t n_in_flight;     /* bytes that the other process has not read */
+        FrameBuffer **queued;   /* data for which the kernel has no room */
+        size_t n_queued, n_queued_allocated;
+} Flow;
+
 typedef struct End {
         UT_hash_handle hh;
         struct {
@@ -25,6 +55,8 @@ typedef struct End {
         unsigned node;
         LinkId link;
         bool open;              /* this end has not hung up and was not told that it is over */
+        uint32_t n_payloads;    /* messages to everybody that came in here */
+        Flow *flow;             /* towards this end; NULL: nothing is in its way */
         usec_t arrives_usec;    /* of the last thing on its way to this end: what follows comes later */
 } End;
 
@@ -32,19 +64,9 @@ struct Connection {
         UT_hash_handle hh;
         uint64_t number;
         unsigned n_events;      /* that refer to it */
+        usec_t agreed_usec;     /* when its ends last agreed whether it is a link */
         End ends[2];            /* the caller, the callee */
 };
-
-typedef enum EventType {
-        EVENT_CONNECTED,        /* at the caller */
-        EVENT_ACCEPTED,         /* at the callee */
-        EVENT_REFUSED,
-        EVENT_UNREACHABLE,
-        EVENT_FRAME,
-        EVENT_CLOSED,
-        EVENT_RESET,
-        EVENT_RESOLVED,
-} EventType;
 
 typedef struct Event {
         usec_t when_usec;
@@ -56,8 +78,9 @@ typedef struct Event {
         unsigned side;          /* the end at which it happens */
         LinkId link;
         FrameBuffer *frame;
-        unsigned seed;
-        Address address;
+        unsigned seed;          /* RESOLVED */
+        size_t size;            /* SENT */
+        Address address;        /* RESOLVED */
 } Event;
 
 typedef struct Broadcast {
@@ -79,6 +102,21 @@ typedef struct Hellos {
         unsigned n;
 } Hellos;
 
+/* What somebody ever was by its own account. */
+typedef struct Owner {
+        UT_hash_handle hh;
+        NodeId id;
+        unsigned node;          /* that had this id first */
+        bool cloned;            /* another one had it, too */
+        uint64_t epoch;
+        uint32_t incarnation;   /* of that epoch */
+} Owner;
+
+typedef struct Blocked {
+        UT_hash_handle hh;
+        uint64_t way;           /* from << 32 | to */
+} Blocked;
+
 typedef struct SimNode {
         Node *node;             /* NULL: no process */
         NodeSettings settings;
@@ -91,7 +129,14 @@ typedef struct SimNode {
         bool host_up;
         bool touched;           /* in Sim.touched */
         bool frozen;
+        bool suspended;         /* with its kernel */
+        bool mute;              /* forwards no messages to everybody */
         unsigned group;
+        unsigned generation;    /* of its address */
+        uint64_t slow;          /* bytes a second that its process reads; 0: as fast as they come */
+        usec_t reads_usec;      /* when it has read what it has begun */
+        int64_t clock_offset;   /* of its real-time clock, in us */
+        usec_t harmed_usec;     /* when a fault last had to do with it */
         unsigned life;
         LinkId last_accepted;
         Event *waiting;         /* what came while it was frozen */
@@ -122,6 +167,13 @@ struct Sim {
         unsigned *touched;      /* nodes that whoever tests may have spoken to since the clock last moved */
         size_t n_touched;
         unsigned *by_deadline;  /* all nodes: a heap, the earliest first, of two with one deadline the one added first */
+        Blocked *blocked;       /* one-way cuts */
+        usec_t latency_min_usec, latency_max_usec;
+        unsigned loss;          /* frames of a million that need to be sent again */
+        usec_t harmed_usec;     /* when a fault last had to do with all */
+        bool strict;
+        usec_t check_usec;      /* when links are compared next */
+        Owner *owners;
         uint64_t trace;
         uint64_t run;
 };
@@ -133,10 +185,15 @@ void must_ok(int r);
 _noreturn_ _printf_(2, 3) void sim_fail(const Sim *sim, const char *format, ...);
 
 void sim_push(Sim *sim, Event event);
+void sim_put_back(Sim *sim, Event event);               /* that was popped, for later */
 Event sim_pop(Sim *sim);                /* the first one; there is one */
 void event_done(Sim *sim, Event *event);
 
-unsigned address_node(const Address *address);
+bool sim_reaches(const Sim *sim, unsigned from, unsigned to);
+usec_t sim_latency(const Sim *sim, unsigned a, unsigned b);
+Address node_address(const Sim *sim, unsigned i);               /* its present one */
+/* UINT_MAX: nobody is there now. */
+unsigned address_node(const Sim *sim, const Address *address);
 Connection *sim_find(Sim *sim, unsigned node, LinkId link, unsigned *ret_side);
 /* From here on the end is found by the number that its node knows it by. */
 void sim_number(Sim *sim, End *end, LinkId link);
@@ -146,6 +203,29 @@ void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address);
 /* Frees it when both ends are closed and nothing is under way. */
 void connection_release(Sim *sim, Connection *connection);
 void connection_free(Sim *sim, Connection *connection);
+
+/* ---- sim-flow.c: what happens to what is on its way ---- */
+
+/* To an end, from the process at the other. True when the kernel took it, else EVENT_SENT says so later. */
+bool flow_send_data(Sim *sim, Connection *connection, unsigned side, FrameBuffer *frame);
+/* Stalls it, or false: it gets through. */
+bool flow_stall(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame);
+void flow_resend(Sim *sim, Connection *connection, unsigned side);
+void flow_read(Sim *sim, Connection *connection, unsigned side, size_t size);
+void flow_flush(Sim *sim, Connection *connection, unsigned side, bool send);
+size_t flow_n_ahead(const End *to);
+void flow_free(End *to);
+void sim_carry(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame);
+
+/* ---- sim.c ---- */
+
+/* The process is gone; @said: the kernel tells the other ends. */
+void sim_end(Sim *sim, unsigned i, bool said);
+
+/* ---- sim-fault.c ---- */
+
+void sim_harm(Sim *sim, unsigned i);
+void sim_free_blocked(Sim *sim);
 
 /* ---- sim-drive.c: events into the nodes, effects out of them ---- */
 
@@ -162,6 +242,17 @@ void traffic_payload(Sim *sim, const MessageId *id);            /* it arrived so
 void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery);
 void traffic_restarted(Sim *sim, unsigned i);           /* a new process delivers to new subscribers */
 void traffic_free(Sim *sim);
+
+/* ---- sim-check.c ---- */
+
+void check_message(Sim *sim, unsigned i, const Message *message);       /* node @i is given it */
+void check_notice(Sim *sim, unsigned i, const Notice *notice);
+void check_links(Sim *sim);                             /* once a second */
+void check_free(Sim *sim);
+
+/* ---- sim-overlay.c ---- */
+
+bool end_is_link(const Sim *sim, const End *end);
 
 /* ---- sim-ask.c ---- */
 

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define SYN_AGAIN_USEC (1 * USEC_PER_SEC)
+
 void *must(void *p) {
         if (!p)
                 abort();
@@ -39,6 +41,13 @@ static bool event_before(const Event *a, const Event *b) {
 }
 
 void sim_push(Sim *sim, Event event) {
+        event.life = sim->nodes[event.node].life;
+        if (event.connection)
+                event.connection->n_events++;
+        sim_put_back(sim, event);
+}
+
+void sim_put_back(Sim *sim, Event event) {
         size_t i;
 
         if (sim->n_events >= sim->n_allocated) {
@@ -46,9 +55,6 @@ void sim_push(Sim *sim, Event event) {
                 sim->heap = must(reallocarray(sim->heap, sim->n_allocated, sizeof(Event)));
         }
         event.serial = ++sim->serial;
-        event.life = sim->nodes[event.node].life;
-        if (event.connection)
-                event.connection->n_events++;
 
         for (i = sim->n_events++; i > 0 && event_before(&event, sim->heap + (i - 1) / 2); i = (i - 1) / 2)
                 sim->heap[i] = sim->heap[(i - 1) / 2];
@@ -72,9 +78,11 @@ Event sim_pop(Sim *sim) {
 }
 
 void connection_free(Sim *sim, Connection *connection) {
-        for (unsigned side = 0; side < 2; side++)
+        for (unsigned side = 0; side < 2; side++) {
+                flow_free(connection->ends + side);
                 if (connection->ends[side].keyed)
                         HASH_DELETE(hh, sim->ends, connection->ends + side);
+        }
         HASH_DELETE(hh, sim->connections, connection);
         free(connection);
 }
@@ -99,38 +107,55 @@ Address sim_address(unsigned i) {
         return address_ipv4((uint8_t[]) { 10, (uint8_t) (i >> 16), (uint8_t) (i >> 8), (uint8_t) i }, PORT);
 }
 
-unsigned address_node(const Address *address) {
-        return (unsigned) address->bytes[1] << 16 | (unsigned) address->bytes[2] << 8 | address->bytes[3];
+Address node_address(const Sim *sim, unsigned i) {
+        Address address = sim_address(i);
+
+        address.bytes[0] = (uint8_t) (10 + sim->nodes[i].generation % 100);
+        return address;
 }
 
-static bool sim_reaches(const Sim *sim, unsigned a, unsigned b) {
-        const SimNode *from = sim->nodes + a, *to = sim->nodes + b;
+unsigned address_node(const Sim *sim, const Address *address) {
+        unsigned i = (unsigned) address->bytes[1] << 16 | (unsigned) address->bytes[2] << 8 | address->bytes[3];
 
-        return from->host_up && to->host_up &&
-               (from->group == to->group || from->group == SIM_EVERY_GROUP || to->group == SIM_EVERY_GROUP);
+        return i < sim->n_nodes && address->bytes[0] == 10 + sim->nodes[i].generation % 100 ? i : UINT_MAX;
+}
+
+bool sim_reaches(const Sim *sim, unsigned from, unsigned to) {
+        const SimNode *a = sim->nodes + from, *b = sim->nodes + to;
+        const Blocked *blocked = NULL;
+        uint64_t way = (uint64_t) from << 32 | to;
+
+        if (sim->blocked)
+                HASH_FIND(hh, sim->blocked, &way, sizeof(way), blocked);
+        return !blocked && a->host_up && b->host_up && !a->suspended && !b->suspended &&
+               (a->group == b->group || a->group == SIM_EVERY_GROUP || b->group == SIM_EVERY_GROUP);
 }
 
 /* The same for both ways and for the whole run, without a table of all pairs. */
-static usec_t sim_latency(const Sim *sim, unsigned a, unsigned b) {
+usec_t sim_latency(const Sim *sim, unsigned a, unsigned b) {
         uint64_t pair[2] = { MIN(a, b), MAX(a, b) };
         SipKey key = {};
 
         memcpy(key.bytes, &sim->run, sizeof(sim->run));
-        return SIM_LATENCY_MIN_USEC +
-               siphash24(pair, sizeof(pair), &key) % (SIM_LATENCY_MAX_USEC - SIM_LATENCY_MIN_USEC);
+        return sim->latency_min_usec +
+               siphash24(pair, sizeof(pair), &key) % MAX(sim->latency_max_usec - sim->latency_min_usec, (usec_t) 1);
 }
 
-void sim_send(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame) {
+/* It never overtakes what was carried before. */
+void sim_carry(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame) {
         End *to = connection->ends + side, *from = connection->ends + !side;
         usec_t arrives_usec = sim->now_usec + sim_latency(sim, from->node, to->node);
 
-        if (!to->open || !sim_reaches(sim, from->node, to->node))
-                return;
         to->arrives_usec = MAX(arrives_usec, to->arrives_usec + 1);
         sim_push(sim, (Event) {
                 .when_usec = to->arrives_usec, .type = type, .node = to->node, .connection = connection, .side = side,
                 .link = to->link, .frame = frame ? frame_buffer_ref(frame) : NULL,
         });
+}
+
+void sim_send(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame) {
+        if (connection->ends[side].open && !flow_stall(sim, connection, side, type, frame))
+                sim_carry(sim, connection, side, type, frame);
 }
 
 Connection *sim_find(Sim *sim, unsigned node, LinkId link, unsigned *ret_side) {
@@ -151,18 +176,20 @@ void sim_number(Sim *sim, End *end, LinkId link) {
 }
 
 void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address) {
-        unsigned to = address_node(address);
+        unsigned to = address_node(sim, address);
         Event event = { .node = i, .link = link, .type = EVENT_UNREACHABLE };
         Connection *connection;
         usec_t latency_usec;
 
-        if (to >= sim->n_nodes || !sim_reaches(sim, i, to)) {
+        if (to == UINT_MAX || !sim_reaches(sim, i, to) || !sim_reaches(sim, to, i)) {
                 event.when_usec = sim->now_usec + CONNECT_TIMEOUT_USEC;
                 sim_push(sim, event);
                 return;
         }
 
         latency_usec = sim_latency(sim, i, to);
+        while (sim->loss > 0 && random_below(&sim->random, 1000000) < sim->loss)
+                latency_usec += SYN_AGAIN_USEC;
         event.when_usec = sim->now_usec + 2 * latency_usec;
         if (!sim->nodes[to].node) {
                 event.type = EVENT_REFUSED;
@@ -173,6 +200,7 @@ void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address) {
         connection = must(malloc(sizeof(*connection)));
         *connection = (Connection) {
                 .number = ++sim->last_connection,
+                .agreed_usec = sim->now_usec,
                 .ends = {
                         { .connection = connection, .node = i, .open = true, .arrives_usec = event.when_usec },
                         { .connection = connection, .node = to, .open = true, .arrives_usec = sim->now_usec + latency_usec },

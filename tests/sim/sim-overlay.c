@@ -15,7 +15,7 @@ SimOverlay *sim_overlay_free(SimOverlay *overlay) {
 }
 
 /* Whether that end of a connection is a link for its node. Its members do not tell: it may know fewer than it is linked to. */
-static bool end_is_link(const Sim *sim, const End *end) {
+bool end_is_link(const Sim *sim, const End *end) {
         const Session *session = end->open && end->keyed ? session_find(sim->nodes[end->node].node, end->link) : NULL;
 
         return session && session->link_state == LINK_UP && !session->lingering;

@@ -139,6 +139,7 @@ static bool run_one(uint64_t number) {
         usec_t end_usec;
         MessageId id;
 
+        sim_set_strict(sim);
         run.n_seeds = 1 + (unsigned) random_below(&run.random, 4);
         for (unsigned i = 0; i < run.n_seeds; i++)
                 (void) sim_add_seed(sim, true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Making networks, and breaking them. */
+/* Making networks, starting and ending their processes. */
 
 #include "sim-internal.h"
 
@@ -13,6 +13,8 @@ Sim *sim_new(uint64_t run) {
         sim->random = random_from_run(run);
         sim->params = params_of_profile(PROFILE_LAN);
         sim->now_usec = USEC_PER_SEC;
+        sim->latency_min_usec = SIM_LATENCY_MIN_USEC;
+        sim->latency_max_usec = SIM_LATENCY_MAX_USEC;
         return sim;
 }
 
@@ -40,6 +42,8 @@ Sim *sim_free(Sim *sim) {
                 free(hellos);
         }
         traffic_free(sim);
+        check_free(sim);
+        sim_free_blocked(sim);
         free(sim->touched);
         free(sim->by_deadline);
         free(sim->nodes);
@@ -102,14 +106,20 @@ void sim_start(Sim *sim, unsigned i) {
         SimNode *node = sim->nodes + i;
         SeedEntry seeds[SEEDS_MAX] = {};
         size_t n_seeds = 0;
+        usec_t clock_usec;
 
         assert(!node->node);
 
         node->host_up = true;
         node->life++;
+        sim_harm(sim, i);
         traffic_restarted(sim, i);
         /* No two clocks agree to the microsecond, not even those of two copies that boot together. */
-        node->stored.epoch = MAX(node->stored.epoch + 1, sim->now_usec + random_below(&sim->random, USEC_PER_SEC));
+        clock_usec = sim->now_usec + random_below(&sim->random, USEC_PER_SEC);
+        clock_usec = node->clock_offset >= 0 || clock_usec > (usec_t) -node->clock_offset ?
+                     clock_usec + (usec_t) node->clock_offset : 0;
+        node->stored.epoch = MAX(node->stored.epoch + 1, clock_usec);
+        node->settings.advertised[0] = node_address(sim, i);
         must_ok(node_new(&node->node, &node->settings, &node->stored, random_u64(&sim->random)));
         if (node->settings.role == ROLE_PEER)
                 must_ok(peer_set_lost(node->node, node->lost, node->n_lost));
@@ -144,12 +154,13 @@ void sim_start_spread(Sim *sim, usec_t duration_usec) {
 }
 
 /* The process is gone; @said: the kernel tells the other ends. */
-static void sim_end(Sim *sim, unsigned i, bool said) {
+void sim_end(Sim *sim, unsigned i, bool said) {
         SimNode *node = sim->nodes + i;
 
         node->node = node_free(node->node);
         node->life++;
-        node->frozen = false;
+        node->frozen = node->suspended = false;
+        sim_harm(sim, i);
         sim_rearm(sim, i);
         for (size_t j = 0; j < node->n_waiting; j++)
                 event_done(sim, node->waiting + j);
@@ -168,38 +179,6 @@ static void sim_end(Sim *sim, unsigned i, bool said) {
         }
 }
 
-void sim_stop(Sim *sim, unsigned i) {
-        sim_settle(sim, i, node_stop(sim->nodes[i].node, sim->now_usec));
-        sim_end(sim, i, true);
-}
-
-void sim_crash(Sim *sim, unsigned i) {
-        sim_end(sim, i, true);
-}
-
-void sim_power_cut(Sim *sim, unsigned i) {
-        sim->nodes[i].host_up = false;
-        sim_end(sim, i, false);
-}
-
-void sim_freeze(Sim *sim, unsigned i) {
-        sim->nodes[i].frozen = true;
-        sim_rearm(sim, i);
-}
-
-void sim_thaw(Sim *sim, unsigned i) {
-        SimNode *node = sim->nodes + i;
-        Event *waiting = TAKE_PTR(node->waiting);
-        size_t n = node->n_waiting;
-
-        node->n_waiting = node->n_waiting_allocated = 0;
-        node->frozen = false;
-        sim_rearm(sim, i);
-        for (size_t j = 0; j < n; j++)
-                sim_handle(sim, waiting + j);
-        free(waiting);
-}
-
 void sim_restart(Sim *sim, unsigned i, bool keep_state) {
         SimNode *node = sim->nodes + i;
 
@@ -210,28 +189,4 @@ void sim_restart(Sim *sim, unsigned i, bool keep_state) {
                 node->n_lost = node->n_snapshot = 0;
         }
         sim_start(sim, i);
-}
-
-void sim_forget_seeds(Sim *sim, unsigned i) {
-        sim->nodes[i].has_seeds = false;
-        if (sim->nodes[i].node)
-                sim_settle(sim, i, node_set_seeds(sim->nodes[i].node, NULL, 0, sim->now_usec));
-}
-
-void sim_set_group(Sim *sim, unsigned i, unsigned group) {
-        sim->nodes[i].group = group;
-}
-
-void sim_half_open(Sim *sim, unsigned i, unsigned other) {
-        for (Connection *connection = sim->connections, *next; connection; connection = next) {
-                next = connection->hh.next;
-                for (unsigned side = 0; side < 2; side++) {
-                        End *end = connection->ends + side;
-
-                        if (end->node != i || connection->ends[!side].node != other || !end->open)
-                                continue;
-                        end->open = false;
-                        sim_settle(sim, i, node_on_link(sim->nodes[i].node, end->link, LINK_RESET, sim->now_usec));
-                }
-        }
 }

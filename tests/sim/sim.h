@@ -26,6 +26,9 @@ Sim *sim_new(uint64_t run);
 Sim *sim_free(Sim *sim);
 DEFINE_CLEANUP(Sim *, sim_free)
 
+/* Checks more (see sim-check.c), which takes time; before anybody starts. */
+void sim_set_strict(Sim *sim);
+
 /* What nodes that are added from here on start from. */
 void sim_set_params(Sim *sim, const Params *params);
 
@@ -50,12 +53,31 @@ void sim_thaw(Sim *sim, unsigned i);
 void sim_restart(Sim *sim, unsigned i, bool keep_state);
 void sim_forget_seeds(Sim *sim, unsigned i);    /* its seeds.conf is empty */
 
-/* Nodes of different groups do not reach each other: what is sent waits and is lost with its connection. All begin in 0. Those
- * of SIM_EVERY_GROUP reach everybody. */
+/* Its host sleeps, and nothing reaches it: sim_thaw() wakes both. */
+void sim_suspend(Sim *sim, unsigned i);
+/* Its real-time clock differs by so much from that of the others; it is read when the process starts. */
+void sim_set_clock(Sim *sim, unsigned i, int64_t offset_usec);
+/* It has another address when it starts next. Only while it does not run. */
+void sim_move(Sim *sim, unsigned i);
+/* Its process reads no more than so many bytes a second; 0: as fast as they come. */
+void sim_set_slow(Sim *sim, unsigned i, uint64_t bytes_per_sec);
+/* It takes part in everything, but sends and forwards no message to everybody. */
+void sim_set_mute(Sim *sim, unsigned i, bool mute);
+
+/* Nodes of different groups do not reach each other: what is sent waits, as with TCP, until they do again or the connection is
+ * given up. All begin in 0. Those of SIM_EVERY_GROUP reach everybody. */
 #define SIM_EVERY_GROUP UINT_MAX
 void sim_set_group(Sim *sim, unsigned i, unsigned group);
+/* The same for one way between two nodes; the other way stays as it is. */
+void sim_block(Sim *sim, unsigned from, unsigned to, bool block);
+void sim_heal(Sim *sim);                        /* one group, and no way blocked */
 /* The connection between two nodes is gone for @i, who learns of it; the other end does not. */
 void sim_half_open(Sim *sim, unsigned i, unsigned other);
+
+/* One way, drawn per pair of nodes; before anybody starts. */
+void sim_set_latency(Sim *sim, usec_t min_usec, usec_t max_usec);
+/* So many frames of a million are lost at first, and hold up what follows on their connection until they are sent again. */
+void sim_set_loss(Sim *sim, unsigned per_million);
 
 void sim_run_for(Sim *sim, usec_t duration_usec);
 /* Runs until the condition holds, looking each 10 ms, or each @step_usec. False when it does not after @limit_usec. */
