@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measures each figure of the simulator once at a small size: it ends, and says something of every value. Speaks TAP.
 
-usage: check-figures.py SIM-FIGURES
+usage: check-figures.py P2PSIM
 """
 
 import json
@@ -14,11 +14,11 @@ N = '40'
 
 def main():
         program = sys.argv[1]
-        names = [line.split()[0] for line in subprocess.run([program, '--list'], stdout=subprocess.PIPE, text=True,
+        names = [line.split()[0] for line in subprocess.run([program, '--list-figures'], stdout=subprocess.PIPE, text=True,
                                                             check=True).stdout.splitlines()]
         print(f'1..{len(names)}')
         for i, name in enumerate(names, 1):
-                result = subprocess.run([program, f'--n={N}', '--runs=1', '--json', name], stdout=subprocess.PIPE, text=True)
+                result = subprocess.run([program, f'--peers={N}', '--runs=1', '--json', f'--figure={name}'], stdout=subprocess.PIPE, text=True)
                 try:
                         values = [json.loads(line) for line in result.stdout.splitlines()]
                 except json.JSONDecodeError:

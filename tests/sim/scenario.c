@@ -2,9 +2,8 @@
 
 #include "scenario.h"
 
-Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params) {
+void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params) {
         Params of_seeds = *params;
-        Sim *sim = sim_new(run);
 
         /* As in the daemon: however few others a peer wants to know, the directory has them all, and talks to most. */
         of_seeds.members_max = MAX(params->members_max, 2 * n_peers);
@@ -19,6 +18,12 @@ Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const P
                 sim_start_all(sim);
         else
                 sim_start_spread(sim, n_peers * 5 * USEC_PER_MSEC);
+}
+
+Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params) {
+        Sim *sim = sim_new(run);
+
+        network_begin(sim, n_seeds, n_peers, params);
         return sim;
 }
 

@@ -8,6 +8,7 @@
 #define N_SEEDS 3U
 
 /* Seeds come first, then peers. All have been started: more than 200 peers over 5 ms for each, else at once. */
+void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params);
 Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params);
 Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profile profile);
 Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers);         /* of profile lan */

@@ -87,6 +87,7 @@ typedef struct Broadcast {
         UT_hash_handle hh;
         MessageId id;
         usec_t published_usec, last_usec;
+        unsigned n_peers;       /* that ran when it was published */
         unsigned n_delivered, last_hop, max_hop;
         uint64_t n_payloads;
         uint64_t *delivered;    /* a bit for each node whose process has it */
@@ -163,6 +164,7 @@ struct Sim {
         Broadcast *broadcasts;
         Hellos *hellos;
         TrafficReport traffic;
+        usec_t traffic_usec;    /* since when */
         uint64_t n_bytes[FRAME_KINDS];
         unsigned *touched;      /* nodes that whoever tests may have spoken to since the clock last moved */
         size_t n_touched;

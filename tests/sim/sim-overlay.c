@@ -10,6 +10,7 @@ SimOverlay *sim_overlay_free(SimOverlay *overlay) {
         free(overlay->nodes);
         free(overlay->first);
         free(overlay->ends);
+        free(overlay->payloads);
         free(overlay);
         return NULL;
 }
@@ -23,6 +24,7 @@ bool end_is_link(const Sim *sim, const End *end) {
 
 typedef struct Link {
         unsigned a, b;
+        uint32_t n_payloads;
 } Link;
 
 static int link_compare(const void *x, const void *y) {
@@ -48,12 +50,13 @@ SimOverlay *sim_overlay_new(Sim *sim) {
         links = must(calloc(2 * (size_t) HASH_COUNT(sim->connections) + 1, sizeof(*links)));
         for (const Connection *connection = sim->connections; connection; connection = connection->hh.next) {
                 unsigned a = connection->ends[0].node, b = connection->ends[1].node;
+                uint32_t n_payloads = connection->ends[0].n_payloads + connection->ends[1].n_payloads;
 
                 if (!sim_is_running_peer(sim, a) || !sim_is_running_peer(sim, b) ||
                     !end_is_link(sim, connection->ends) || !end_is_link(sim, connection->ends + 1))
                         continue;
-                links[n++] = (Link) { index[a], index[b] };
-                links[n++] = (Link) { index[b], index[a] };
+                links[n++] = (Link) { index[a], index[b], n_payloads };
+                links[n++] = (Link) { index[b], index[a], n_payloads };
         }
         qsort(links, n, sizeof(*links), link_compare);
         for (size_t i = 0; i < n; i++)
@@ -63,9 +66,11 @@ SimOverlay *sim_overlay_new(Sim *sim) {
         overlay->n_links = n_distinct / 2;
         overlay->first = must(calloc(overlay->n + 1, sizeof(*overlay->first)));
         overlay->ends = must(calloc(n_distinct + 1, sizeof(*overlay->ends)));
+        overlay->payloads = must(calloc(n_distinct + 1, sizeof(*overlay->payloads)));
         for (size_t i = 0; i < n_distinct; i++) {
                 overlay->first[links[i].a + 1]++;
                 overlay->ends[i] = links[i].b;
+                overlay->payloads[i] = links[i].n_payloads;
         }
         for (size_t i = 0; i < overlay->n; i++)
                 overlay->first[i + 1] += overlay->first[i];

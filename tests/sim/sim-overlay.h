@@ -11,6 +11,7 @@ typedef struct SimOverlay {
         size_t n_links;
         size_t *first;          /* of node i: ends[first[i]] to ends[first[i + 1] - 1], */
         unsigned *ends;         /* as nodes of the graph, ascending */
+        uint32_t *payloads;     /* messages to everybody that each of these links carried, both ways, since sim_traffic_reset() */
 } SimOverlay;
 
 SimOverlay *sim_overlay_new(Sim *sim);

@@ -69,6 +69,8 @@ static Broadcast *broadcast_of(Sim *sim, const MessageId *id) {
         broadcast = must(calloc(1, sizeof(*broadcast)));
         broadcast->id = *id;
         broadcast->published_usec = sim->now_usec;
+        for (unsigned i = 0; i < sim->n_nodes; i++)
+                broadcast->n_peers += sim_is_running_peer(sim, i);
         HASH_ADD(hh, sim->broadcasts, id, sizeof(broadcast->id), broadcast);
         return broadcast;
 }
@@ -129,11 +131,7 @@ unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
         return broadcast ? broadcast->n_delivered : 0;
 }
 
-BroadcastReport sim_broadcast(const Sim *sim, const MessageId *id) {
-        const Broadcast *broadcast = broadcast_find(sim, id);
-
-        if (!broadcast)
-                return (BroadcastReport) {};
+static BroadcastReport broadcast_report(const Broadcast *broadcast) {
         return (BroadcastReport) {
                 .n_delivered = broadcast->n_delivered,
                 .n_payloads = broadcast->n_payloads,
@@ -142,7 +140,24 @@ BroadcastReport sim_broadcast(const Sim *sim, const MessageId *id) {
                 .last_hop = broadcast->last_hop,
                 .max_hop = broadcast->max_hop,
                 .last_usec = broadcast->last_usec - broadcast->published_usec,
+                .published_usec = broadcast->published_usec,
+                .n_peers = broadcast->n_peers,
         };
+}
+
+BroadcastReport sim_broadcast(const Sim *sim, const MessageId *id) {
+        const Broadcast *broadcast = broadcast_find(sim, id);
+
+        return broadcast ? broadcast_report(broadcast) : (BroadcastReport) {};
+}
+
+size_t sim_broadcasts(const Sim *sim, BroadcastReport *ret, size_t n_max) {
+        size_t n = 0;
+
+        for (const Broadcast *broadcast = sim->broadcasts; broadcast && n < n_max; broadcast = broadcast->hh.next)
+                if (broadcast->published_usec >= sim->traffic_usec)
+                        ret[n++] = broadcast_report(broadcast);
+        return n;
 }
 
 const TrafficReport *sim_traffic(const Sim *sim) {
@@ -151,4 +166,7 @@ const TrafficReport *sim_traffic(const Sim *sim) {
 
 void sim_traffic_reset(Sim *sim) {
         sim->traffic = (TrafficReport) {};
+        sim->traffic_usec = sim->now_usec;
+        for (Connection *connection = sim->connections; connection; connection = connection->hh.next)
+                connection->ends[0].n_payloads = connection->ends[1].n_payloads = 0;
 }

@@ -18,10 +18,15 @@ typedef struct BroadcastReport {
         unsigned last_hop;              /* links that it crossed to the node that got it last */
         unsigned max_hop;
         usec_t last_usec;               /* from publishing until then */
+        usec_t published_usec;
+        unsigned n_peers;               /* that ran when it was published */
 } BroadcastReport;
 
 /* Of an unknown message all is 0. */
 BroadcastReport sim_broadcast(const Sim *sim, const MessageId *id);
+
+/* Those that were published since the last reset, in their order, at most @n_max. Return: how many were written. */
+size_t sim_broadcasts(const Sim *sim, BroadcastReport *ret, size_t n_max);
 
 #define TRAFFIC_HOPS_MAX 64U
 #define TRAFFIC_BUCKET_USEC (10 * USEC_PER_MSEC)
