@@ -18,7 +18,8 @@ def main():
                                                             check=True).stdout.splitlines()]
         print(f'1..{len(names)}')
         for i, name in enumerate(names, 1):
-                result = subprocess.run([program, f'--peers={N}', '--runs=1', '--json', f'--figure={name}'], stdout=subprocess.PIPE, text=True)
+                result = subprocess.run([program, f'--peers={N}', '--runs=1', '--json', f'--figure={name}'],
+                                        stdout=subprocess.PIPE, text=True)
                 try:
                         values = [json.loads(line) for line in result.stdout.splitlines()]
                 except json.JSONDecodeError:
