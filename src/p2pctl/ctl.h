@@ -33,6 +33,7 @@ typedef struct Ctl {
         bool all;
         bool links;
         bool raw;
+        bool dot, svg;
         bool user;
         const char *host;
         const char *machine;

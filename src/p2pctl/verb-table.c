@@ -22,6 +22,8 @@ const Verb verbs[] = {
           verb_statistics },
         { "topics",      "",                  0, 0,        "What messages are about, and how many there were",
           verb_topics },
+        { "topology",    "",                  0, 0,        "All nodes and the links between them",
+          verb_topology },
         { "monitor",     "",                  0, 0,        "Watch what happens until Ctrl-C",
           verb_monitor },
         { "is-online",   "",                  0, 0,        "Whether it has found the network (exit status)",

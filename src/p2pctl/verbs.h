@@ -18,6 +18,8 @@ VerbFunction verb_is_online, verb_wait_online;
 VerbFunction verb_peers, verb_seeds;
 /* ctl-topics.c */
 VerbFunction verb_topics;
+/* ctl-topology.c */
+VerbFunction verb_topology;
 /* ctl-show.c */
 VerbFunction verb_show;
 /* ctl-monitor.c */

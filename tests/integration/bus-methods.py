@@ -525,7 +525,7 @@ class EveryVerb(SharedNetworkTest):
         peer, seed = self.net.peers[0], self.net.seeds[0]
         other = f"127.0.0.1:{port_of(self.net.peers[1])}"
         verbs = [["status"], ["peers"], ["peers", "-a"], ["peers", "--links"], ["show"], ["show", other], ["seeds"],
-                 ["statistics"], ["topics"],
+                 ["statistics"], ["topics"], ["topology"],
                  ["is-online"], ["wait-online"], ["publish", "/json", "x"], ["ping", other], ["connect", other], ["reload"],
                  ["log-level"], ["log-level", "info"], ["version"]]
         at_seeds = ("status", "peers", "show", "seeds", "statistics", "is-online", "wait-online", "reload", "log-level", "version")

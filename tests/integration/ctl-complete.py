@@ -180,6 +180,8 @@ class Completion(Bus):
         self.assert_offers("p2pctl ping --co", "--count=", "--color=")
         self.assert_offers("p2pctl peers --co", "--color=")
         self.assert_offers("p2pctl peers --l", "--links")
+        self.assert_offers("p2pctl topology --s", "--svg")
+        self.assert_becomes("p2pctl topol", "p2pctl topology ")
         self.assert_offers("p2pctl publish -- --")
 
     def test_log_levels_in_their_order(self):

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import unittest
+import xml.etree.ElementTree as ElementTree
 
 from fakebus import P2PCTL, UNSAFE, Bus
 
@@ -36,7 +37,9 @@ class Nobody(Bus):
                                         f"Start one with: {start_command(('peer', 6001))}\n")
         self.assertIn("Start it with: " + start_command(("peer", 6009)),
                       self.run_ctl("-i", "peer@6009", "peers", status=3).stderr)
-        self.assertIn("seed@5000 is a seed", self.run_ctl("-i", "seed@5000", "publish", "/x", status=2).stderr)
+        for verb in (["publish", "/x"], ["topics"], ["topology"]):
+            self.assertIn("seed@5000 is a seed", self.run_ctl("-i", "seed@5000", *verb, status=2).stderr)
+            self.assertIn("no peer is running on this host", self.run_ctl(*verb, status=3).stderr)
 
     def test_waiting_ends(self):
         result = self.run_ctl("wait-online", "--timeout=0.2", status=6)
@@ -102,6 +105,9 @@ class CommandLine(Bus):
                 (["--all=yes", "peers"], "--all takes no value"),
                 (["peers", "--count=3"], "--count does not go with 'peers', it is for subscribe, ping."),
                 (["-a"], "--all does not go with 'status', it is for peers."),
+                (["topology", "--dot", "--svg"], "of --dot, --svg and --json only one can be given"),
+                (["topology", "--svg", "-j"], "only one can be given"),
+                (["peers", "--svg"], "--svg does not go with 'peers', it is for topology."),
                 (["ping", "x", "--timeout=1"], "--timeout does not go with 'ping'"),
                 (["-H", "a", "-M", "b"], "only one can be given"),
                 (["--bus=system", "--user"], "--user with none but -M"),
@@ -183,6 +189,28 @@ class Hostile(Bus):
         self.assertIsInstance(json.loads(self.run_ctl("peers", "--json=short", "-i", "all").stdout), list)
         self.assertEqual(json.loads(self.run_ctl("-j", "statistics").stdout)["statistics"],
                          {"Zeta": 1, "Alpha\x1b[1m": None})
+
+    def test_a_network_is_drawn_whatever_its_nodes_are_called(self):
+        text = self.run_ctl("topology").stdout
+        self.assertEqual(text.splitlines()[0], "web-1:6001  127.0.0.1:6001")
+        self.assertRegex(text.splitlines()[1], r"^└─ evil\\x1b\]0;owned\\a.*<b>&\"  1\.5 ms  suspect\\x1b\[5m  no answer$")
+        self.assertIn("No known link leads to:\n   00000000000000000000000000000003  dead", text)
+        self.assertIn("\n1 of 1 did not answer.\nOnly 1 of 5000 members were asked (a sample).\n"
+                      "1 link left out: named by one end, denied by the other.\n", text)
+        self.assertIn("`- evil", self.run_ctl("topology", LANG="C").stdout)
+        self.assertEqual(len(self.run_ctl("topology", "--no-legend").stdout.splitlines()), 3)
+
+        value = json.loads(self.run_ctl("topology", "--json=short").stdout)
+        self.assertEqual([node["hops"] for node in value["nodes"]], [0, 1, None])
+        self.assertEqual(value["nodes"][1]["parent"], value["nodes"][0]["id"])
+        self.assertEqual([(link["tree"], link["doubtful"], link["eagerA"], link["eagerB"], link["rttUSec"])
+                          for link in value["links"]], [(True, False, True, False, 1500), (False, True, False, False, None)])
+
+        picture = ElementTree.fromstring(self.run_ctl("topology", "--svg").stdout)
+        texts = ["".join(element.itertext()) for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+        self.assertTrue(any(r"evil\x1b]0;owned" in text for text in texts), texts)
+        self.assertIn("No known link leads to:", texts)
+        self.assertIn(r'<b>&\"', self.run_ctl("topology", "--dot").stdout)
 
     def test_percentiles_are_what_the_counts_say(self):
         histogram = json.loads(self.run_ctl("-j", "statistics").stdout)["histograms"]["deliveryAgeUSec"]

@@ -117,6 +117,18 @@ static int method_get_histogram(sd_bus_message *m, void *userdata, sd_bus_error 
                                           3, UINT64_C(98), UINT64_C(1), UINT64_C(1), UINT64_C(5000), UINT64_C(3000));
 }
 
+/* One that answers for all, one with a name to be escaped, and one without any. The last link is none. */
+static int method_get_topology(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Fake *fake = userdata;
+
+        return sd_bus_reply_method_return(m, "a(sssss)a(uuut)a{sv}", 3,
+                                          "00000000000000000000000000000001", "web-1:6001", "127.0.0.1:6001", "alive", "answered",
+                                          HOSTILE_ID, HOSTILE_NAME "<b>&\"", "10.0.0.2\033[31m", "suspect\033[5m", "silent",
+                                          "00000000000000000000000000000003", "", "", "dead", "of a later version",
+                                          2, 0U, 1U, 4U | 16U, UINT64_C(1500), 1U, fake->names ? 7U : 2U, 64U, UINT64_MAX,
+                                          3, "Members", "t", UINT64_C(5000), "Answered", "t", UINT64_C(0), "Strange", "(u)", 1U);
+}
+
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(m, "s", "[\"not what was promised\"]");
 }
@@ -249,6 +261,7 @@ static const sd_bus_vtable fake_vtable[] = {
         SD_BUS_METHOD("ListSeeds", "", "a(sssstta{sv})", method_list_seeds, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetStatistics", "", "a{st}", method_get_statistics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetHistogram", "s", "atattt", method_get_histogram, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetTopology", "a{sv}", "a(sssss)a(uuut)a{sv}", method_get_topology, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Describe", "", "s", method_describe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Ping", "s", "t", method_ping, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", "asa{sv}", "o", method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a node shows of the network as a whole and over time: histograms, topics, all nodes and links."""
 
+import shutil
+import subprocess
 import threading
 import time
 import unittest
+import xml.etree.ElementTree as ElementTree
 
 import minibus
 from network import Attended, SharedNetworkTest, bus_name, model, port_of, publish
@@ -240,6 +243,84 @@ class Topology(Overview):
             self.assertLess(len(answers), 20)
             self.assertEqual(answers[0]["nonce"], 1)
             self.assertLessEqual({bytes(link.id).hex() for link in answers[0]["link"]}, set(self.ids().values()))
+
+
+class Pictures(Overview):
+    SEEDS, PEERS = 1, 5
+
+    def svg(self, *arguments):
+        return ElementTree.fromstring(self.net.ctl(*arguments, "topology", "--svg").stdout)
+
+    def test_the_tree_has_each_node_once(self):
+        peer = self.net.peers[0]
+        names = sorted(self.net.json("-i", other, "show")["name"] for other in self.net.peers)
+        text = self.net.ctl("-i", peer, "topology").stdout
+        tree, _, summary = text.partition("\n\n")
+        self.assertEqual(tree.splitlines()[0].split(), [self.net.json("-i", peer, "show")["name"], f"127.0.0.1:{port_of(peer)}"])
+        self.assertEqual(sorted(line.lstrip("├└─│ ").split()[0] for line in tree.splitlines()), names)
+        for line in tree.splitlines()[1:]:
+            self.assertRegex(line, r"^[│ ]*[├└]─ \S+  \d+\.\d ms( +\+\d)?$")
+        self.assertRegex(summary, rf"^5 nodes, \d+ links: 4 in this tree, at most \d links? deep.*; as {peer} was told\.\n")
+
+    def test_json_has_the_tree_and_all_links(self):
+        value = self.net.json("-i", self.net.peers[1], "topology")
+        self.assertEqual((value["members"], value["answered"], value["unknown"]), (4, 4, 0))
+        by_id = {node["id"]: node for node in value["nodes"]}
+        self.assertEqual(sum(link["tree"] for link in value["links"]), 4)
+        for node in value["nodes"]:
+            self.assertEqual(node["hops"], 0 if node["parent"] is None else by_id[node["parent"]]["hops"] + 1)
+        for link in value["links"]:
+            self.assertIn(link["a"], by_id)
+            self.assertIn(link["dialledBy"], ("a", "b"))
+            self.assertFalse(link["doubtful"])
+            self.assertNotIn("placeA", link)
+
+    def test_a_picture_shows_all_nodes_and_what_they_mean(self):
+        picture = self.svg("-i", self.net.peers[0])
+        space = "{http://www.w3.org/2000/svg}"
+        texts = ["".join(element.itertext()) for element in picture.iter(space + "text")]
+        for other in self.net.peers:
+            self.assertEqual(texts.count(self.net.json("-i", other, "show")["name"]), 1)
+        self.assertIn("alive, has answered: 5", texts)
+        self.assertIn("carries messages, in the tree: 4", texts)
+        self.assertFalse(list(picture.iter(space + "script")))
+        left, top, width, height = map(float, picture.get("viewBox").split())
+        for circle in picture.iter(space + "circle"):
+            if "node" in circle.get("class"):
+                self.assertTrue(left < float(circle.get("cx")) < left + width and top < float(circle.get("cy")) < top + height)
+
+    def test_graphviz_takes_the_graph(self):
+        text = self.net.ctl("-i", self.net.peers[0], "topology", "--dot").stdout
+        self.assertEqual(text.count(" [label="), 5)
+        self.assertGreaterEqual(text.count(" -- "), 4)
+        if shutil.which("dot"):
+            subprocess.run(["dot", "-Tcanon"], input=text, text=True, stdout=subprocess.DEVNULL, check=True)
+
+    def test_who_is_dead_or_mute_is_shown_as_that(self):
+        peer = self.net.peers[0]
+        names = ('<b>&"\'', "mute")
+        with Attended(model.Session.dial(self.net.node(name=names[0]), "127.0.0.1", port_of(peer))) as session:
+            session.session.send("NEIGHBOR", priority=model.HIGH, links=0)
+            self.net.wait_for(lambda: session.bodies("ACCEPT"), "a link")
+            self.net.wait_for(lambda: names[0] in self.net.ctl("-i", peer, "topology").stdout, "it is shown")
+            self.assertRegex(self.net.ctl("-i", peer, "topology").stdout, r"\n[├└]─ <b>&\"'.*  no answer\n")
+            picture = self.svg("-i", peer)
+            texts = ["".join(element.itertext()) for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+            self.assertIn(names[0], texts)
+            self.assertIn("alive, has not answered: 1", texts)
+
+
+class Loneliness(Overview):
+    PEERS = 1
+
+    def test_alone_it_says_so(self):
+        peer, seed = self.net.peers[0], self.net.seeds[0]
+        text = self.net.ctl("topology").stdout
+        self.assertEqual(text.count("\n"), 3)
+        self.assertIn(f"No other peer is known to {peer}.\n", text)
+        self.assertEqual(len(self.net.json("topology")["nodes"]), 1)
+        self.assertIn("<svg", self.net.ctl("topology", "--svg").stdout)
+        self.assertIn(f"{seed} is a seed; only peers do this.", self.net.ctl("-i", seed, "topology", status=2).stderr)
 
 
 class Answering:
