@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012): the keyed hash of our tables,
- * so that nobody can choose ids that collide; and, with the all-zero key, the hash of the table digests (PROTOCOL.md).
+ * SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012): with the all-zero key the hash of the table
+ * digests (PROTOCOL.md), and a checksum. SipHash-1-3, with half the rounds, is the keyed hash of our tables, so that nobody can
+ * choose ids that collide: its results stay in the process, and other makers of hash tables trust it for the same.
  */
 
 #include "base/macro.h"
@@ -13,3 +14,4 @@ typedef struct SipKey {
 } SipKey;
 
 uint64_t siphash24(const void *data, size_t size, const SipKey *key);
+uint64_t siphash13(const void *data, size_t size, const SipKey *key);

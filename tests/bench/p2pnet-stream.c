@@ -3,6 +3,7 @@
 /* Messages as programs with many of them send and get them: OpenPublisher() at the first peer, OpenStream() at each. */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "bus/names.h"
@@ -31,8 +32,11 @@ static size_t take_records(Stream *stream, const uint8_t *data, size_t size, voi
 static void take_message(Stream *stream, const StreamRecord *record) {
         P2pnet *p2pnet = stream->userdata;
 
-        if (record->type == STREAM_MESSAGE)             /* what is lost is missing from these */
+        if (record->type == STREAM_MESSAGE)
                 cluster_received(p2pnet->cluster, stream->number, 1);
+        else if (record->type == STREAM_LOST)           /* counted as lost, since they have not come; and this is why */
+                fprintf(stderr, "Observer %u was too slow: its node has dropped %" PRIu64 " messages for it.\n", stream->number,
+                        get_be64(record->body.data));
 }
 
 static size_t on_messages(Stream *stream, const uint8_t *data, size_t size) {
