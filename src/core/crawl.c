@@ -17,7 +17,7 @@ typedef struct Question {
 struct Crawl {
         Topology *result;       /* NULL while it runs */
         usec_t until_usec;      /* the end of asking; with a result, the time until which that is good */
-        size_t n_members;
+        size_t n_members, n_calls;
 
         TopologyNode *nodes;    /* [0] ourselves, then those to ask; names and addresses come at the end */
         size_t n_nodes, next;   /* those before it have been asked */
@@ -139,7 +139,8 @@ static int crawl_finish(Node *node, usec_t now_usec) {
         topology->n_members = crawl->n_members;
 
         crawl->result = topology;
-        crawl->until_usec = usec_add(now_usec, CRAWL_FRESH_USEC);
+        crawl->until_usec = usec_add(now_usec, MAX(CRAWL_FRESH_USEC, crawl->n_calls * CRAWL_FRESH_PER_CALL_USEC));
+        timer_set(&node->timers, &node->peer->crawl_timer, crawl->until_usec);
         free(crawl->nodes);
         free(crawl->claims);
         crawl->nodes = NULL;
@@ -185,6 +186,7 @@ static int crawl_ask(Node *node, Question *question, size_t i, usec_t now_usec) 
         if (r < 0)
                 return r;
         question->link = session->link;
+        node->peer->crawl->n_calls++;
         return 0;
 }
 

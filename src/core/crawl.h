@@ -17,7 +17,10 @@
 #define CRAWL_QUESTIONS_MAX 64U
 #define CRAWL_QUESTION_USEC (1 * USEC_PER_SEC)
 #define CRAWL_USEC (5 * USEC_PER_SEC)
-#define CRAWL_FRESH_USEC (2 * USEC_PER_SEC)     /* so long its result is good */
+/* So long its result is good, and longer when many members had to be called: anybody on the host may ask, and nobody shall have
+ * the network called at by asking often. */
+#define CRAWL_FRESH_USEC (2 * USEC_PER_SEC)
+#define CRAWL_FRESH_PER_CALL_USEC (10 * USEC_PER_MSEC)
 #define CRAWL_CALLERS_MAX 64U
 #define LINKS_INTERVAL_USEC (500 * USEC_PER_MSEC)       /* between two answers to LINKS on one session */
 

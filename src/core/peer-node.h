@@ -26,7 +26,7 @@ int peer_connect(Node *node, const Address *address, usec_t now_usec);
 int peer_disconnect(Node *node, const NodeId *id, usec_t now_usec);
 
 /* Asks all live members, at most 1,000 of them, for their links: EFFECT_CRAWLED with @token, now or within five seconds. While one
- * such question is under way, and for two seconds after it, all who ask get the same answer. -EBUSY: 64 wait; -ENOTCONN: the
+ * such question is under way, and for two to ten seconds after it, all who ask get the same answer. -EBUSY: 64 wait; -ENOTCONN: the
  * node does not run. */
 int peer_crawl(Node *node, uint64_t token, usec_t now_usec);
 /* What the last one found; NULL when there is none, or it is too long ago. */

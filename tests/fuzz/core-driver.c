@@ -294,6 +294,23 @@ static void send_frame(Driver *d, LinkId link) {
 
 /* ---- events ---- */
 
+/* Whoever was asked for its links names some, rightly or wrongly. */
+static void answer_links(Driver *d) {
+        for (size_t i = 0; i < d->n_links; i++) {
+                const Message *asked = harness_is_up(d->harness, d->links[i]) ? harness_find(d->harness, d->links[i], MESSAGE_LINKS) : NULL;
+                uint64_t nonce;
+                Message m;
+
+                if (!asked)
+                        continue;
+                nonce = asked->links.nonce + (take_below(d, 8) == 0);
+                message_set(&m, MESSAGE_LINKS_OK, links, .nonce = nonce, .n_links = take_below(d, 5));
+                for (size_t k = 0; k < m.links.n_links; k++)
+                        m.links.links[k] = (LinkInfo) { take_id(d), take(d), take_age(d) };
+                harness_send(d->harness, d->links[i], &m);
+        }
+}
+
 static void drive_dial(Driver *d) {
         Address address;
         LinkId link = harness_dialled(d->harness, &address);
@@ -324,6 +341,7 @@ static void drive_dial(Driver *d) {
         }
         }
         add_link(d, link);
+        answer_links(d);
 }
 
 static void drive_seeds(Driver *d) {
@@ -363,7 +381,12 @@ static void drive_own(Driver *d) {
         uint8_t what = take_below(d, 4);
         MessageId message;
 
-        if (what == 0)
+        /* To ping itself means nothing; so that is where a peer asks for the links of all. */
+        if (what == 0 && d->role == ROLE_PEER && node_id_equal(&id, &node_identity(node)->id)) {
+                (void) peer_crawl(node, 1, now);
+                harness_settle(d->harness);
+                answer_links(d);
+        } else if (what == 0)
                 (void) node_ping(node, &id, 1, now);
         else if (d->role == ROLE_SEED) {
                 static Record records[MEMBERS_MAX];
@@ -506,8 +529,14 @@ static void driver_check(Driver *d) {
                 assert(node->seed->reports.n_dialing <= DIAL_BACKS_MAX);
                 for (size_t i = 0; i < node->members.n; i++)
                         assert(timer_is_set(&node->members.members[i]->timer));
-        } else
+        } else {
+                const Topology *topology = peer_topology(node);
+
                 assert(peer_n_links(node) <= node->n_sessions);
+                assert(!topology || topology->n_nodes <= 1 + 2 * MEMBERS_MAX);
+                for (size_t i = 0; topology && i < topology->n_links; i++)
+                        assert(topology->links[i].a < topology->links[i].b && topology->links[i].b < topology->n_nodes);
+        }
 }
 
 int core_drive(Role role, const uint8_t *data, size_t size) {

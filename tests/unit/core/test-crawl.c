@@ -348,6 +348,23 @@ static void test_whoever_asks_meanwhile_or_soon_after_gets_the_same_answer(void 
         expect_links(h, link);
 }
 
+static void test_the_more_had_to_be_called_the_longer_the_answer_is_good(void **state) {
+        Harness *h = *state;
+
+        know_many(h, 300, true);
+        crawl(h);
+        harness_advance(h, 5 * SEC);
+        assert_int_equal(n_answers(h), 1);
+        harness_advance(h, 2999 * MSEC);
+        assert_int_equal(crawl(h), 0);
+        assert_int_equal(n_answers(h), 1);
+        assert_int_equal(harness_n_dialling(h), 0);
+        harness_advance(h, 2 * MSEC);
+        assert_int_equal(crawl(h), 0);
+        assert_int_equal(n_answers(h), 0);
+        assert_int_equal(harness_n_dialling(h), CRAWL_QUESTIONS_MAX);
+}
+
 /* ---- lies ---- */
 
 static void test_only_the_answer_to_the_question_counts(void **state) {
@@ -466,6 +483,7 @@ int main(void) {
                 TEST(test_of_more_than_1000_members_so_many_are_drawn),
                 TEST(test_one_that_is_answered_makes_room_for_the_next),
                 TEST(test_whoever_asks_meanwhile_or_soon_after_gets_the_same_answer),
+                TEST(test_the_more_had_to_be_called_the_longer_the_answer_is_good),
                 TEST(test_only_the_answer_to_the_question_counts),
                 TEST(test_lies_add_no_nodes_and_are_marked),
                 TEST(test_who_leaves_is_not_waited_for),
