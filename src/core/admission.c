@@ -51,12 +51,12 @@ Session *links_most_linked_in(Node *node) {
         return most;
 }
 
-static Session *links_random(Node *node) {
+Session *links_random(Node *node, const Session *but) {
         Session *picked = NULL;
         unsigned n = 0;
 
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session->link_state == LINK_UP && !session->ending && random_below(&node->random, ++n) == 0)
+                if (session != but && session->link_state == LINK_UP && !session->ending && random_below(&node->random, ++n) == 0)
                         picked = session;
         return picked;
 }
@@ -139,7 +139,7 @@ int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neigh
         if (neighbor->priority != PRIORITY_LOW && high_is_allowed(node->peer, &session->id, now_usec)) {
                 if (!links_have_room(node, params->links_extra)) {
                         /* There is one: those that we chose ourselves are never so many. */
-                        Session *out = params->links_evict_any ? links_random(node) : links_most_linked_in(node);
+                        Session *out = params->links_evict_any ? links_random(node, NULL) : links_most_linked_in(node);
 
                         if (out) {
                                 r = links_disconnect(node, out, CLOSE_BUSY, "The place is needed for a peer without links.",

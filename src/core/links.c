@@ -21,16 +21,28 @@
 #define REST_BUSY_USEC (10 * USEC_PER_SEC)
 #define REST_FAILED_USEC (30 * USEC_PER_SEC)
 #define ISOLATED_RETRY_USEC (5 * USEC_PER_SEC)
+#define SLOW_DIAL_USEC (500 * USEC_PER_MSEC)    /* a host that has not taken a call by then is likely gone: we go on to others */
+#define SLOW_DIALS_MAX (4 * DIALS_MAX)
 #define ANSWER_USEC (5 * USEC_PER_SEC)          /* for ACCEPT or BUSY */
 
 /* ---- counting ---- */
 
-static unsigned links_pending(const Node *node) {
+/* Dials and their answers under way; @ret_fresh: those of them that have not been silent for long, by @ret_until at the latest. */
+static unsigned links_pending(const Node *node, usec_t now_usec, unsigned *ret_fresh, usec_t *ret_until) {
         unsigned n = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
-                n += session->use == SESSION_FOR_LINK && session->link_state != LINK_UP && !session->ending &&
-                     !session->lingering;
+        *ret_fresh = 0;
+        *ret_until = USEC_INFINITY;
+        for (const Session *session = node->sessions; session; session = session->hh.next) {
+                if (session->use != SESSION_FOR_LINK || session->link_state == LINK_UP || session->ending || session->lingering)
+                        continue;
+                n++;
+                if (session->state == SESSION_DIALING && now_usec >= usec_add(session->since_usec, SLOW_DIAL_USEC))
+                        continue;
+                (*ret_fresh)++;
+                if (session->state == SESSION_DIALING)
+                        *ret_until = MIN(*ret_until, usec_add(session->since_usec, SLOW_DIAL_USEC));
+        }
         return n;
 }
 
@@ -105,7 +117,9 @@ int links_up(Node *node, Session *session, usec_t now_usec) {
         /* Whoever merges two halves may have had all the links it wants; whoever rotates had. */
         if (session_outgoing(session) && links_counted(node) > node->settings.params.links_outgoing &&
             (session->priority == PRIORITY_MERGE || session->rotates)) {
-                Session *out = session->rotates ? rotation_victim(node, session) : links_youngest_out(node, session);
+                Session *out = session->rotates ? rotation_victim(node, session) :
+                               node->settings.params.links_evict_any ? links_random(node, session) :
+                               links_youngest_out(node, session);
 
                 if (out) {
                         r = links_disconnect(node, out, CLOSE_BUSY,
@@ -205,15 +219,16 @@ bool links_is_useless(const Node *node, const Candidate *candidate) {
 
 int links_fill(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
-        usec_t wait_usec = USEC_INFINITY;
-        unsigned n_pending = links_pending(node);
+        usec_t wait_usec = USEC_INFINITY, slow_usec;
+        unsigned n_fresh, n_pending = links_pending(node, now_usec, &n_fresh, &slow_usec);
         int r;
 
         if (node->state == NODE_STOPPING || node->closing)
                 return 0;
 
         links_refill_view(node);
-        while (n_pending < DIALS_MAX && links_counted(node) + n_pending < node->settings.params.links_outgoing) {
+        while (n_fresh < DIALS_MAX && n_pending < SLOW_DIALS_MAX &&
+               links_counted(node) + n_fresh < node->settings.params.links_outgoing) {
                 bool isolated = links_n(node) == 0;
                 Candidate candidate;
 
@@ -233,7 +248,11 @@ int links_fill(Node *node, usec_t now_usec) {
                 if (r < 0)
                         return r;
                 n_pending++;
+                n_fresh++;
+                slow_usec = MIN(slow_usec, usec_add(now_usec, SLOW_DIAL_USEC));
         }
+        if (n_pending < SLOW_DIALS_MAX && links_counted(node) < node->settings.params.links_outgoing)
+                wait_usec = MIN(wait_usec, slow_usec);
         timer_set(&node->timers, &peer->fill, wait_usec);
         registrar_refresh_early(node, now_usec);
         return 0;
@@ -408,7 +427,8 @@ static int links_dial_ended(Node *node, Session *session, SessionEnd end, usec_t
         }
 
         links_remember(node, &session->subject, &session->remote);
-        view_rest(view, &session->remote, usec_add(now_usec, random_jitter(&node->random, REST_FAILED_USEC)), false);
+        if (!view_fail(view, &session->remote, usec_add(now_usec, random_jitter(&node->random, REST_FAILED_USEC))) && !member)
+                view_remove(view, NULL, &session->remote);
         return 0;
 }
 

@@ -140,6 +140,7 @@ int links_decide(Node *node, usec_t now_usec);
 int links_on_undecided_timer(Node *node, usec_t now_usec);
 /* The inbound link whose other end will miss it least; NULL: there is none. */
 Session *links_most_linked_in(Node *node);
+Session *links_random(Node *node, const Session *but);  /* of either direction, and not @but; NULL: there is none */
 
 /* ---- rotation.c ---- */
 

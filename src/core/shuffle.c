@@ -11,7 +11,9 @@
  * Departures: the answer goes over an open session with the one that began if there is one, else over a short session
  * with PURPOSE probe, which cannot take the place of a link that is being made at the same time. A node whose passive
  * view is short answers with links, too, without which a network that has just begun would have nothing to exchange.
- * Records are taken over into the member table as well. And as anybody may begin as many walks as it likes, each with
+ * Records are taken over into the member table as well. In the profile `hyparview` a newcomer's walks stand for
+ * FORWARD_JOIN: it asks whoever is at the end of one for a link with priority merge, and answers name passive peers only, or
+ * newcomers would link to whole neighbourhoods. As anybody may begin as many walks as it likes, each with
  * eight records of nobody and one victim to be answered to: what comes on one link, the sessions that are dialled for
  * answers, in all and to one address, and the members learned so are bounded in number and in time.
  */

@@ -174,6 +174,16 @@ void view_rest(View *view, const Address *address, usec_t until_usec, bool refus
         }
 }
 
+bool view_fail(View *view, const Address *address, usec_t until_usec) {
+        Candidate *candidate = candidates_find(view->passive, view->n_passive, NULL, address);
+        bool again = candidate && candidate->failed;
+
+        view_rest(view, address, until_usec, false);
+        if (candidate)
+                candidate->failed = true;
+        return !again;
+}
+
 void view_remove(View *view, const NodeId *id, const Address *address) {
         candidates_remove(view->passive, &view->n_passive, id, address);
 }

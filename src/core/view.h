@@ -25,6 +25,7 @@ typedef struct Candidate {
         Address address;
         usec_t rest_usec;       /* not to be dialled before */
         bool refused;           /* it rests because it was full: it does not refuse who has no link at all */
+        bool failed;            /* when it was dialled last */
         uint8_t bucket;         /* of the host that told us, from 1; 0: we know it from a seed, or from itself */
 } Candidate;
 
@@ -65,6 +66,9 @@ bool view_has(const View *view, const NodeId *id);
 
 /* Lets a passive peer rest. Nothing happens when it is not there. */
 void view_rest(View *view, const Address *address, usec_t until_usec, bool refused);
+
+/* The same for one that failed. False when it did so the last time, too. */
+bool view_fail(View *view, const Address *address, usec_t until_usec);
 
 /* Moves a peer to the lost-peer memory: it did not answer, or it is linked and worth remembering. */
 void view_lose(View *view, const NodeId *id, const Address *address);

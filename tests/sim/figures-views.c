@@ -2,15 +2,15 @@
 
 /* Figures of the overlay: how long its paths are, and what remains of it when many nodes are gone. */
 
-#include "base/random.h"
 #include "figures.h"
 #include "sim-overlay.h"
+#include "sim-traffic.h"
 
-/* Between two peers that join. The first ones have to be done with it before the next comes: of ten nodes that make each other
- * places all at once, some may be left over with links to each other only. */
-#define JOIN_USEC (100 * USEC_PER_MSEC)
-#define JOIN_FIRST_USEC (2 * USEC_PER_SEC)
-#define JOIN_FIRST 50U
+#define SETTLE_USEC (3 * USEC_PER_MINUTE)       /* the same, where their links alone matter */
+
+/* One round of liveness: the interval, and three strikes of 0.5 s at least (1.5 s more after a round trip of 200 ms). Then
+ * everybody knows which of its links are dead. */
+#define ROUND_USEC (5 * USEC_PER_SEC)
 #define HYPARVIEW_USEC (10 * USEC_PER_MINUTE)   /* for the views to settle: 20 shuffles each */
 
 /* Nobody needs to know everybody: links come from the view. */
@@ -43,33 +43,15 @@ static void figure_default_path(FigureContext *context) {
         figure_at_most(context, "longest path", &max, hops_max, " hops");
 }
 
-/* Peers come one by one, as in the paper, each through one that is there already. Nobody is a seed, nobody remembers. */
-static Sim *hyparview_network(uint64_t run, unsigned n_peers, bool asked_first) {
-        Params params = params_of_profile(PROFILE_HYPARVIEW);
-        Random random = random_from_run(run);
-        Sim *sim = sim_new(run);
-
-        params.links_asked_first = asked_first;
-        params.liveness_interval_usec = 10 * USEC_PER_SEC;      /* nobody dies while they join; it spares most of the events */
-        sim_set_params(sim, &params);
-        for (unsigned i = 0; i < n_peers; i++) {
-                (void) sim_add_peer(sim);
-                sim_start(sim, i);
-                if (i > 0)
-                        (void) sim_connect(sim, i, (unsigned) random_below(&random, i));
-                sim_run_for(sim, i < JOIN_FIRST ? JOIN_FIRST_USEC : JOIN_USEC);
-        }
-        sim_run_for(sim, HYPARVIEW_USEC);
-        return sim;
-}
-
 static void figure_hyparview(FigureContext *context) {
         _cleanup_samples_ Samples mean = {}, max = {}, clustering = {}, full = {}, components = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, false);
-                OverlayShape shape = sim_shape(sim);
+                _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, false, 10 * USEC_PER_SEC);
+                OverlayShape shape;
 
+                sim_run_for(sim, HYPARVIEW_USEC);
+                shape = sim_shape(sim);
                 samples_add(&mean, shape.path_mean);
                 samples_add(&max, shape.path_max);
                 samples_add(&clustering, shape.clustering);
@@ -83,7 +65,206 @@ static void figure_hyparview(FigureContext *context) {
         figure_at_least(context, "nodes with 5 links", &full, 99, " %");
 }
 
+/* ---- crashes ---- */
+
+static double largest_percent(Sim *sim) {
+        _cleanup_(sim_overlay_freep) SimOverlay *overlay = sim_overlay_new(sim);
+        _cleanup_free_ unsigned *component = calloc(overlay->n + 1, sizeof(*component));
+        _cleanup_free_ size_t *sizes = calloc(overlay->n + 1, sizeof(*sizes));
+        size_t largest = 0;
+
+        assert(component && sizes);
+        (void) sim_overlay_components(overlay, component);
+        for (size_t i = 0; i < overlay->n; i++)
+                largest = MAX(largest, ++sizes[component[i]]);
+        return overlay->n == 0 ? 0 : 100.0 * (double) largest / (double) overlay->n;
+}
+
+static void measure_crash(FigureContext *context, unsigned percent, const Samples *first, const Samples *later) {
+        char what[64];
+
+        (void) snprintf(what, sizeof(what), "%u %%: in one piece after one round", percent);
+        figure_at_least(context, what, first, percent > 70 ? 98.5 : 99, " %");
+        (void) snprintf(what, sizeof(what), "%u %%: after two rounds", percent);
+        figure_at_least(context, what, later, 100, " %");
+}
+
+/* One more number of runs for each percentage: the context counts those that were taken. */
+static void figure_crash_of(FigureContext *context, const unsigned *percents, size_t n, bool asked_first,
+                            void (*end)(Sim *sim, unsigned i)) {
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_samples_ Samples first = {}, later = {};
+
+                context->n_begun = 0;
+                for (uint64_t run; figure_next_run(context, &run);) {
+                        _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, asked_first, USEC_PER_SEC);
+
+                        sim_run_for(sim, SETTLE_USEC);
+                        end_some(sim, run, percents[i], end);
+                        sim_run_for(sim, ROUND_USEC);
+                        samples_add(&first, largest_percent(sim));
+                        sim_run_for(sim, ROUND_USEC);
+                        samples_add(&later, largest_percent(sim));
+                }
+                measure_crash(context, percents[i], &first, &later);
+        }
+}
+
+static void figure_hyparview_crash(FigureContext *context) {
+        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, true, sim_crash);
+}
+
+static void figure_hyparview_crash_unasked(FigureContext *context) {
+        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, false, sim_crash);
+}
+
+static void figure_hyparview_cut(FigureContext *context) {
+        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, true, sim_power_cut);
+}
+
+static void figure_hyparview_cut_unasked(FigureContext *context) {
+        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, false, sim_power_cut);
+}
+
+static void figure_default_crash(FigureContext *context) {
+        for (unsigned percent = 90; percent <= 95; percent += 5) {
+                _cleanup_samples_ Samples share = {}, time = {};
+                char what[64];
+
+                context->n_begun = 0;
+                for (uint64_t run; figure_next_run(context, &run);) {
+                        _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
+                        usec_t ended_usec;
+
+                        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
+                        sim_run_for(sim, USEC_PER_MINUTE);
+                        end_some(sim, run, percent, sim_crash);
+                        ended_usec = sim_now(sim);
+                        sim_run_for(sim, ROUND_USEC);
+                        samples_add(&share, largest_percent(sim));
+                        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 5 * USEC_PER_MINUTE);
+                        samples_add(&time, (double) (sim_now(sim) - ended_usec) / USEC_PER_SEC);
+                }
+                (void) snprintf(what, sizeof(what), "%u %%: in one piece after one round", percent);
+                figure_at_least(context, what, &share, 100, " %");
+                (void) snprintf(what, sizeof(what), "%u %%: all in one piece after", percent);
+                figure_at_most(context, what, &time, (double) ROUND_USEC / USEC_PER_SEC, " s");
+        }
+}
+
+/* ---- partitions ---- */
+
+/* The first peers of a share of @percent, and the first seed, are cut off from the others for a while. How long it takes after that
+ * until all are one; the limit when they are not. */
+static double partition_seconds(Sim *sim, unsigned n_seeds, unsigned percent, usec_t duration_usec, usec_t limit_usec) {
+        unsigned n_peers = sim_n_nodes(sim) - n_seeds;
+        usec_t healed_usec;
+
+        for (unsigned i = 0; i < n_peers * percent / 100; i++)
+                sim_set_group(sim, n_seeds + i, 1);
+        if (n_seeds > 0)
+                sim_set_group(sim, 0, 1);
+        sim_run_for(sim, duration_usec);
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                sim_set_group(sim, i, 0);
+        healed_usec = sim_now(sim);
+        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, limit_usec);
+        return (double) (sim_now(sim) - healed_usec) / USEC_PER_SEC;
+}
+
+static void figure_partition(FigureContext *context, bool seeds, double seconds_max) {
+        static const unsigned percents[] = { 50, 2 };
+
+        for (size_t i = 0; i < ELEMENTSOF(percents); i++) {
+                _cleanup_samples_ Samples time = {};
+                char what[64];
+
+                context->n_begun = 0;
+                for (uint64_t run; figure_next_run(context, &run);) {
+                        _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
+
+                        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
+                        sim_run_for(sim, USEC_PER_MINUTE);
+                        for (unsigned j = 0; !seeds && j < sim_n_nodes(sim); j++) {
+                                sim_forget_seeds(sim, j);
+                                if (j < N_SEEDS)
+                                        sim_stop(sim, j);
+                        }
+                        samples_add(&time, partition_seconds(sim, N_SEEDS, percents[i], 60 * USEC_PER_MINUTE,
+                                                             30 * USEC_PER_MINUTE));
+                }
+                (void) snprintf(what, sizeof(what), "%u/%u: one component after", percents[i], 100 - percents[i]);
+                figure_at_most(context, what, &time, seconds_max, " s");
+        }
+}
+
+static void figure_partition_hour(FigureContext *context) {
+        figure_partition(context, true, 60);
+}
+
+static void figure_partition_hour_no_seeds(FigureContext *context) {
+        figure_partition(context, false, 20 * 60);
+}
+
+/* The control: nobody is remembered, and nobody else is asked. */
+static void figure_hyparview_partition(FigureContext *context) {
+        unsigned n_split = 0, n_runs = 0;
+
+        for (uint64_t run; figure_next_run(context, &run); n_runs++) {
+                _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, true, USEC_PER_SEC);
+
+                sim_run_for(sim, SETTLE_USEC);
+                (void) partition_seconds(sim, 0, 50, 60 * USEC_PER_MINUTE, 20 * USEC_PER_MINUTE);
+                n_split += !connected(sim);
+        }
+        figure_say(context, "still split 20 min after", "in all runs", n_split == n_runs, "in %u of %u runs", n_split, n_runs);
+}
+
+/* ---- many at once ---- */
+
+static void figure_joins(FigureContext *context) {
+        _cleanup_samples_ Samples time = {}, frames = {};
+
+        for (uint64_t run; figure_next_run(context, &run);) {
+                _cleanup_(sim_freep) Sim *sim = network_of_profile(run, N_SEEDS, 0, PROFILE_LAN);
+                usec_t first_usec;
+                uint64_t sent[N_SEEDS] = {};
+
+                sim_crash(sim, 0);
+                first_usec = sim_now(sim);
+                for (unsigned second = 0; second < 70 && (second < 10 || !connected(sim)); second++) {
+                        for (unsigned i = 0; i < context->n / 10; i++) {
+                                if (second < 10) {
+                                        (void) sim_add_peer(sim);
+                                        sim_start(sim, sim_n_nodes(sim) - 1);
+                                }
+                                sim_run_for(sim, first_usec + (second * USEC_PER_SEC) +
+                                                 USEC_PER_SEC * (i + 1) / (context->n / 10) - sim_now(sim));
+                        }
+                        for (unsigned i = 1; i < N_SEEDS; i++) {
+                                uint64_t n = sim_n_frames(sim, i, 0);
+
+                                samples_add(&frames, (double) (n - sent[i]));
+                                sent[i] = n;
+                        }
+                }
+                samples_add(&time, (double) (sim_now(sim) - first_usec) / USEC_PER_SEC - 10);
+        }
+        figure_at_most(context, "one component, after the last joined", &time, 60, " s");
+        figure_at_most(context, "frames of a seed in one second", &frames, 5000, "");
+}
+
 const Figure figures_views[] = {
+        { "hyparview-crash", "The largest piece of the survivors after a crash, of profile `hyparview` with a question before BUSY.",
+          1000, 5, figure_hyparview_crash },
+        { "hyparview-crash-unasked", "The same without the question: as in the paper.", 1000, 5, figure_hyparview_crash_unasked },
+        { "hyparview-cut", "The same with the question, and nobody to refuse a call: power is cut.", 1000, 5, figure_hyparview_cut },
+        { "hyparview-cut-unasked", "The same without the question.", 1000, 5, figure_hyparview_cut_unasked },
+        { "hyparview-partition", "The profile `hyparview` after a partition of an hour.", 200, 5, figure_hyparview_partition },
+        { "default-crash", "A crash of 90 and of 95 % of a network with seeds.", 1000, 5, figure_default_crash },
+        { "partition-hour", "A partition of an hour, with seeds on both sides.", 200, 5, figure_partition_hour },
+        { "partition-hour-no-seeds", "The same when there are no seeds any more.", 200, 5, figure_partition_hour_no_seeds },
+        { "joins", "Everybody joins within 10 s while one of three seeds is down.", 10000, 5, figure_joins },
         { "hyparview-shape", "The overlay of the profile `hyparview`, joined one by one, 10 min later.",
           10000, 5, figure_hyparview },
         { "default-path-1000", "Paths in the overlay of the default profile, half a minute after all are one.",

@@ -2,6 +2,14 @@
 
 #include "scenario.h"
 
+#include "base/random.h"
+
+/* Between two peers that join one by one. The first ones have to be done with it before the next comes: of ten nodes that make each
+ * other places all at once, some may be left over with links to each other only. */
+#define JOIN_USEC (100 * USEC_PER_MSEC)
+#define JOIN_FIRST_USEC (2 * USEC_PER_SEC)
+#define JOIN_FIRST 50U
+
 void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params) {
         Params of_seeds = *params;
 
@@ -35,6 +43,38 @@ Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profil
 
 Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers) {
         return network_of_profile(run, n_seeds, n_peers, PROFILE_LAN);
+}
+
+Sim *hyparview_network(uint64_t run, unsigned n_peers, bool asked_first, usec_t liveness_usec) {
+        Params params = params_of_profile(PROFILE_HYPARVIEW);
+        Random random = random_from_run(run);
+        Sim *sim = sim_new(run);
+
+        params.links_asked_first = asked_first;
+        params.liveness_interval_usec = liveness_usec;
+        sim_set_params(sim, &params);
+        for (unsigned i = 0; i < n_peers; i++) {
+                (void) sim_add_peer(sim);
+                sim_start(sim, i);
+                if (i > 0)
+                        (void) sim_connect(sim, i, (unsigned) random_below(&random, i));
+                sim_run_for(sim, i < JOIN_FIRST ? JOIN_FIRST_USEC : JOIN_USEC);
+        }
+        return sim;
+}
+
+void end_some(Sim *sim, uint64_t run, unsigned percent, void (*end)(Sim *sim, unsigned i)) {
+        Random random = random_from_run(~run);
+        unsigned n_left = n_running_peers(sim) * percent / 100;
+
+        while (n_left > 0) {
+                unsigned i = (unsigned) random_below(&random, sim_n_nodes(sim));
+
+                if (!sim_is_running(sim, i) || node_settings(sim_node(sim, i))->role != ROLE_PEER)
+                        continue;
+                end(sim, i);
+                n_left--;
+        }
 }
 
 bool settled(Sim *sim) {

@@ -13,6 +13,12 @@ Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const P
 Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profile profile);
 Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers);         /* of profile lan */
 
+/* Of profile hyparview, without seeds. Peers come one by one, as in its paper, each by way of one that is there
+ * already. A link that is silent for @liveness_usec is asked. */
+Sim *hyparview_network(uint64_t run, unsigned n_peers, bool asked_first, usec_t liveness_usec);
+/* A share of the peers that run, drawn at random, ends at once. */
+void end_some(Sim *sim, uint64_t run, unsigned percent, void (*end)(Sim *sim, unsigned i));
+
 /* For sim_run_until(): one component, and everybody holds alive exactly those that run. */
 bool settled(Sim *sim);
 bool connected(Sim *sim);

@@ -106,6 +106,34 @@ static void test_three_are_dialled_at_a_time_and_four_in_all(void **state) {
                         assert_int_not_equal(ids[i], ids[j]);
 }
 
+/* Hosts that lost power take no calls, and refuse none: when most are gone, waiting 5 s for each would take minutes. */
+static void test_who_is_slow_to_take_a_call_does_not_hold_up_the_others(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(20);
+        LinkId link, first = 0;
+        unsigned n = 0;
+        (void) state;
+
+        while (next_dial(h, &link) != 0) {
+                first = first ?: link;
+                n++;
+        }
+        assert_int_equal(n, 3);
+        harness_advance(h, 500 * MSEC - 1);
+        expect_no_dial(h);
+        for (unsigned i = 2; i <= 4; i++) {
+                harness_advance(h, i == 2 ? 1 : 500 * MSEC);
+                while (next_dial(h, &link) != 0)
+                        n++;
+                assert_int_equal(n, 3 * i);
+        }
+        harness_advance(h, 500 * MSEC);
+        expect_no_dial(h);                      /* twelve at most */
+
+        answer_neighbor(h, first, 1);           /* late, and welcome */
+        send_accept(h, first, 1);
+        assert_int_equal(n_links(h), 1);
+}
+
 static void test_inbound_links_do_not_count_against_outgoing_ones(void **state) {
         _cleanup_(harness_freep) Harness *h = peer_with_candidates(10);
         LinkId link;
@@ -221,7 +249,7 @@ static void test_whom_we_have_a_session_with_is_not_dialled(void **state) {
         harness_advance(h, 20 * SEC);
         expect_no_dial(h);
         send_close(h, session, CLOSE_DONE);
-        harness_advance(h, 20 * SEC);
+        harness_advance(h, 1 * SEC);
         assert_int_not_equal(harness_dialled(h, NULL), 0);
 }
 
@@ -704,6 +732,7 @@ int main(void) {
                 TEST(test_a_caller_asks_first_then_is_linked),
                 cmocka_unit_test(test_who_has_no_link_asks_with_high_priority),
                 cmocka_unit_test(test_three_are_dialled_at_a_time_and_four_in_all),
+                cmocka_unit_test(test_who_is_slow_to_take_a_call_does_not_hold_up_the_others),
                 cmocka_unit_test(test_inbound_links_do_not_count_against_outgoing_ones),
                 cmocka_unit_test(test_when_one_fails_the_next_is_dialled),
                 TEST(test_an_answer_to_neighbor_comes_within_5_seconds),

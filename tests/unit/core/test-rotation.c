@@ -7,7 +7,7 @@
 #define N_OUT 4U
 #define LONGEST (25 * USEC_PER_MINUTE / 2 * 3)
 
-/* Peers 1 to @n are known from a seed; those that it dials accept, one second apart, until it has its links. */
+/* Peers 1 to @n are known from a seed; those that it dials accept, one after the other, until it has its links. */
 static Harness *linked_peer(const NodeSettings *settings, unsigned n, uint8_t ret_hosts[static N_OUT], LinkId ret_links[static N_OUT]) {
         Harness *h = peer_new(settings);
         LinkId seed = set_seed(h);
@@ -24,7 +24,7 @@ static Harness *linked_peer(const NodeSettings *settings, unsigned n, uint8_t re
                 answer_neighbor(h, ret_links[i], ret_hosts[i]);
                 send_accept(h, ret_links[i], 4);
                 harness_set_answering(h, true);
-                harness_advance(h, 1 * SEC);
+                harness_advance(h, 100 * MSEC);
                 harness_set_answering(h, false);
         }
         expect_no_dial(h);

@@ -396,6 +396,20 @@ static void test_an_exchange_gives_up_what_was_sent_first(void **state) {
         }
 }
 
+static void test_who_fails_twice_is_told_apart(void **state) {
+        View *view = *state;
+        Address address = harness_address(1, 6000), unknown = harness_address(9, 6000);
+        usec_t wait_usec;
+
+        add(view, 1);
+        assert_true(view_fail(view, &address, 100));
+        assert_int_equal(draw(view, true, 99, &wait_usec), 0);  /* that it is full is no excuse */
+        assert_int_equal(draw(view, false, 100, &wait_usec), 1);
+        assert_false(view_fail(view, &address, 200));
+        assert_true(view_fail(view, &unknown, 100));
+        assert_int_equal(view->n_passive, 1);
+}
+
 static void test_a_sample_is_of_those_that_can_be_named_and_reached(void **state) {
         View *view = *state;
         Address unnamed = harness_address(9, 6000), failed = harness_address(2, 6000), busy = harness_address(3, 6000);
@@ -444,6 +458,7 @@ int main(void) {
                 cmocka_unit_test(test_many_hosts_fill_the_view_whatever_their_buckets),
                 TEST(test_hearsay_changes_nothing_of_whom_we_know),
                 cmocka_unit_test(test_an_exchange_gives_up_what_was_sent_first),
+                TEST(test_who_fails_twice_is_told_apart),
                 TEST(test_a_sample_is_of_those_that_can_be_named_and_reached),
         };
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the views of many nodes promise together, seeds or not: docs/PROTOCOL.md, sections 5.1 and 5.2. */
+
+#include "scenario.h"
+#include "sim-overlay.h"
+#include "unit.h"
+
+/* Each knows one other at first, and no seed at all. */
+static void test_one_by_one_peers_become_a_network_without_any_seed(void **state) {
+        _cleanup_(sim_freep) Sim *sim = hyparview_network(1, 60, true, 10 * USEC_PER_SEC);
+        OverlayShape shape;
+
+        sim_run_for(sim, 5 * USEC_PER_MINUTE);
+        shape = sim_shape(sim);
+        assert_int_equal(shape.n_components, 1);
+        assert_int_equal(shape.degree_max, 5);
+        assert_in_range(shape.degrees[5], 57, 60);
+        assert_gossip_reaches_all(sim, 17);
+}
+
+static void test_newcomers_without_seeds_meet_more_than_whom_they_called(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+        _cleanup_(sim_freep) Sim *sim = network_of_params(2, 0, 30, &params);
+
+        for (unsigned i = 1; i < 30; i++)
+                (void) sim_connect(sim, i, 0);          /* which has twelve places */
+        assert_true(sim_run_until(sim, connected, 2 * USEC_PER_MINUTE));
+        sim_run_for(sim, 2 * USEC_PER_MINUTE);
+        for (unsigned i = 1; i < 30; i++)
+                assert_true(peer_n_links_out(sim_node(sim, i)) >= 4);
+        assert_gossip_reaches_all(sim, 17);
+}
+
+static void test_survivors_of_a_power_cut_find_each_other(void **state) {
+        for (unsigned percent = 50; percent <= 70; percent += 20) {
+                _cleanup_(sim_freep) Sim *sim = hyparview_network(percent, 100, true, 1 * USEC_PER_SEC);
+
+                sim_run_for(sim, 2 * USEC_PER_MINUTE);
+                end_some(sim, percent, percent, sim_power_cut);
+                assert_true(sim_run_until(sim, connected, 20 * USEC_PER_SEC));
+        }
+}
+
+/* No seed helps: it is the memory of lost peers that finds the other half. */
+static void test_a_partition_without_seeds_heals(void **state) {
+        _cleanup_(sim_freep) Sim *sim = network(3, 1, 30);
+
+        sim_run_for(sim, 2 * USEC_PER_MINUTE);
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                sim_forget_seeds(sim, i);
+        sim_stop(sim, 0);
+        for (unsigned i = 16; i < sim_n_nodes(sim); i++)
+                sim_set_group(sim, i, 1);
+        sim_run_for(sim, 20 * USEC_PER_MINUTE);
+        assert_false(connected(sim));
+        for (unsigned i = 16; i < sim_n_nodes(sim); i++)
+                sim_set_group(sim, i, 0);
+        assert_true(sim_run_until_every(sim, USEC_PER_SEC, connected, 20 * USEC_PER_MINUTE));
+}
+
+static void test_anchors_are_kept_over_a_restart(void **state) {
+        _cleanup_(sim_freep) Sim *sim = network(4, N_SEEDS, 30);
+        LostPeer remembered[2];
+
+        assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+        sim_run_for(sim, 30 * USEC_PER_SEC);
+        assert_int_equal(peer_lost(sim_node(sim, 10), remembered, 2), 2);
+        sim_stop(sim, 10);
+        sim_run_for(sim, 10 * USEC_PER_SEC);
+        sim_restart(sim, 10, true);
+        sim_run_for(sim, 2 * USEC_PER_SEC);
+        for (unsigned i = 0; i < 2; i++) {
+                MemberInfo info;
+
+                assert_true(node_member(sim_node(sim, 10), &remembered[i].id, &info));
+                assert_true(info.linked && !info.incoming);
+        }
+}
+
+static void test_rotation_leaves_the_network_whole(void **state) {
+        _cleanup_(sim_freep) Sim *sim = NULL;
+        Params params = params_of_profile(PROFILE_LAN);
+
+        params.liveness_interval_usec = 10 * USEC_PER_SEC;
+        params.rotate_usec = 10 * USEC_PER_SEC;         /* a hundred times as often */
+        sim = network_of_params(5, 1, 40, &params);
+        sim_run_for(sim, 2 * USEC_PER_MINUTE);
+        for (unsigned i = 0; i < 20; i++) {
+                sim_run_for(sim, 30 * USEC_PER_SEC);
+                assert_true(connected(sim));
+        }
+        for (unsigned i = 1; i <= 40; i++)
+                assert_in_range(peer_n_links_out(sim_node(sim, i)), 3, 5);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_one_by_one_peers_become_a_network_without_any_seed),
+                cmocka_unit_test(test_newcomers_without_seeds_meet_more_than_whom_they_called),
+                cmocka_unit_test(test_survivors_of_a_power_cut_find_each_other),
+                cmocka_unit_test(test_a_partition_without_seeds_heals),
+                cmocka_unit_test(test_anchors_are_kept_over_a_restart),
+                cmocka_unit_test(test_rotation_leaves_the_network_whole),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
