@@ -90,8 +90,8 @@ static const ConfigItem config_items[] = {
 
         { "members.max",                config_parse_unsigned,  FIELD(params.members_max),            64, 1000000 },
 
-        { "store.size-mib",             config_parse_mib,       FIELD(store_size_max),                1,  1024    },
-        { "store.age-s",                config_parse_sec,       FIELD(store_age_usec),                10, 86400   },
+        { "store.size-mib",             config_parse_mib,       FIELD(params.store_size_max),         1,  1024    },
+        { "store.age-s",                config_parse_sec,       FIELD(params.store_age_usec),         10, 86400   },
 
         { "security.mode",              parse_security_mode,    FIELD(security_mode),                 0,  64      },
         { "security.accept-plaintext",  config_parse_bool,      FIELD(accept_plaintext),              0,  0       },
@@ -306,8 +306,6 @@ static Config *config_new_default(void) {
                 .listen = { .items = { address_ipv4((const uint8_t[]) { 127, 0, 0, 1 }, 0) }, .n_items = 1 },
                 .log_level = LOG_INFO,
                 .gossip_log_level = LOG_INFO,
-                .store_size_max = 16 * 1024 * 1024,
-                .store_age_usec = 10 * USEC_PER_MINUTE,
                 .subscriptions_max = 64,
                 .records_max = SEED_RECORDS_MAX,
         };

@@ -40,9 +40,6 @@ typedef struct Config {
         SecurityMode security_mode;
         bool accept_plaintext;
 
-        size_t store_size_max;
-        usec_t store_age_usec;
-
         unsigned subscriptions_max;     /* per local user */
         unsigned records_max;           /* of a seed: already in params.members_max */
 } Config;

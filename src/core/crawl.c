@@ -47,8 +47,8 @@ static size_t own_links(const Node *node, LinkInfo ret[static MESSAGE_LINKS_MAX]
                 if (session->link_state == LINK_UP && !session->lingering && !session->ending)
                         ret[n++] = (LinkInfo) {
                                 .id = session->id,
-                                /* Every link forwards messages at once. */
-                                .flags = LINK_EAGER | (session_outgoing(session) ? LINK_OUTGOING : 0U),
+                                .flags = (session->gossip.is_lazy ? 0U : LINK_EAGER) |
+                                         (session_outgoing(session) ? LINK_OUTGOING : 0U),
                                 .rtt_usec = (uint32_t) MIN(session->liveness.srtt_usec, (usec_t) UINT32_MAX),
                         };
         return n;

@@ -64,9 +64,12 @@ typedef enum NoticeType {
 
         /* Peer: links. .id .name .address .incoming .n of .n_max */
         NOTICE_LINKED,
-        NOTICE_UNLINKED,                /* .reason, .by_us, .detail; .total messages that waited for it are lost */
+        NOTICE_UNLINKED,                /* .reason, .by_us, .detail */
         NOTICE_BUSY,                    /* a peer refuses more links */
         NOTICE_SILENT,                  /* a peer is accused: .evidence, .n strikes in .duration; reported to .n_max seeds */
+
+        /* Messages. .id .name of the publisher, .epoch */
+        NOTICE_GAP,                     /* .count messages between .first and .last are lost */
 
         /* Members. .id .name .address */
         NOTICE_JOINED,                  /* .restarted: alive with a higher epoch, and nobody was told that it had gone;
@@ -118,13 +121,16 @@ typedef struct Notice {
         bool incoming, by_us, restarted, known;
         unsigned n, n_max, total;
         uint64_t epoch;
+        uint64_t first, last, count;
         usec_t duration;
 } Notice;
 
 typedef struct Delivery {
         MessageId id;
+        uint64_t serial;                        /* counts deliveries of this node */
         char origin_name[NODE_NAME_MAX + 1];    /* "" when the origin is not in the member table */
-        char from_name[NODE_NAME_MAX + 1];      /* the neighbour that brought it; "" for our own message */
+        char from_name[NODE_NAME_MAX + 1];      /* the neighbour that brought it; "" for our own message, and for one that
+                                                 * was held back */
         bool own;                               /* published here */
         usec_t age_usec;
         unsigned n_hops;

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Messages to everybody: the first copy is delivered and forwarded to every link but the one that it came from,
- * later copies are dropped. A message that is accepted for publishing is queued on every link or on none.
- *
- * What others publish comes as it comes: nobody stops reading because a link is full, for then two could wait for each other,
- * and liveness requests would wait with the messages. So a queue takes many times as much from others as from ourselves, and
- * bursts wait there. All queues are ends of one stream of messages, which they share, so together they hold little more than
- * the longest one. A link that falls back by so much, or takes nothing for a while, is ended, and what waited for it is
- * counted as lost.
+ * Messages to everybody: publishing them, taking the first copy of each, dropping later ones. What becomes of the first copy is
+ * decided elsewhere: order.c delivers it, plumtree.c forwards it, and the store keeps it for repair.c.
  */
 
 #include <errno.h>
@@ -17,154 +11,100 @@
 #include "base/text.h"
 #include "core/peer-node-internal.h"
 
-#define AGE_MAX_MSEC (10U * 60U * 1000U)        /* no honest copy is under way for longer */
-#define FORWARDED_FACTOR 16U                    /* so many times queue_max may wait of what others publish */
-#define STALLED_USEC (30 * USEC_PER_SEC)
+#define AGE_MAX_USEC (10 * USEC_PER_MINUTE)     /* no honest copy is under way for longer, unless it is stored for longer */
+#define RETRY_USEC (50 * USEC_PER_MSEC)         /* in which a queue that moves at all has moved */
 #define HELLO_TOPIC "/p2pnet/hello"
 #define HELLO_MEMBERS_MAX 64U
 
-static bool link_carries(const Session *session) {
-        return session->link_state == LINK_UP && !session->lingering && !session->ending;
+/* Nobody else can publish in our name, and nothing honest is that old. */
+static bool gossip_is_impossible(const Node *node, const GossipMessage *gossip) {
+        const NodeIdentity *own = &node->identity;
+
+        if (node_id_equal(&gossip->id.origin, &own->id) &&
+            (gossip->id.epoch > own->epoch || (gossip->id.epoch == own->epoch && gossip->id.sequence > node->peer->sequence)))
+                return true;
+        return (usec_t) gossip->age_msec * USEC_PER_MSEC > MAX(AGE_MAX_USEC, node->settings.params.store_age_usec) ||
+               gossip->n_hops == UINT8_MAX;
 }
 
-/* An empty queue takes any legal message, else one that is as large as the bound could never be sent. */
-static bool link_has_space(const Session *session, size_t size, size_t max) {
-        return session->n_queued == 0 || session->n_queued + size <= max;
-}
-
-static void gossip_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_usec) {
-        if (session->n_queued == 0)
-                session->drained_usec = now_usec;
-        session_send_frame(node, session, frame, true);
-        node->counters[COUNTER_GOSSIP_FORWARDED]++;
-}
-
-static int gossip_end_slow(Node *node, Session *session, usec_t now_usec) {
-        node->counters[COUNTER_LINKS_SLOW]++;
-        return session_close(node, session, CLOSE_SLOW, "The link did not take the messages that waited for it.", now_usec);
-}
-
-/* Ending one may end or begin others, so not while somebody walks over them. */
-static int gossip_end_all_slow(Node *node, const LinkId *slow, size_t n_slow, bool found_no_room, usec_t now_usec) {
-        for (size_t i = 0; i < n_slow; i++) {
-                Session *session = session_find(node, slow[i]);
-                int r;
-
-                if (!session)
-                        continue;
-                if (found_no_room)
-                        session->n_waiting++;   /* one more, which is lost with those that wait */
-                r = gossip_end_slow(node, session, now_usec);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int gossip_forward(Node *node, FrameBuffer *frame, LinkId but, usec_t now_usec) {
-        size_t max = FORWARDED_FACTOR * node->settings.params.queue_max, n_slow = 0;
-        LinkId slow[UINT8_MAX];
-
-        for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (!link_carries(session) || session->link == but)
-                        continue;
-                if (link_has_space(session, frame->size, max))
-                        gossip_send(node, session, frame, now_usec);
-                else if (n_slow < ELEMENTSOF(slow))
-                        slow[n_slow++] = session->link;
-        }
-        return gossip_end_all_slow(node, slow, n_slow, true, now_usec);
-}
-
-int gossip_tick(Node *node, usec_t now_usec) {
-        LinkId stalled[UINT8_MAX];
-        size_t n_stalled = 0;
-
-        for (const Session *session = node->sessions; session; session = session->hh.next)
-                if (link_carries(session) && session->n_queued > 0 && n_stalled < ELEMENTSOF(stalled) &&
-                    now_usec >= usec_add(session->drained_usec, STALLED_USEC))
-                        stalled[n_stalled++] = session->link;
-        return gossip_end_all_slow(node, stalled, n_stalled, false, now_usec);
-}
-
-/* @buffer is ours and well-formed: its topic and payload live as long as it does, those of the received message do
- * not. */
-static void gossip_deliver(Node *node, FrameBuffer *buffer, const char *from_name, bool own) {
-        const Member *origin;
-        Message message;
-        Frame frame;
-        Delivery *delivery = &effect_queue_push(&node->effects, EFFECT_DELIVER)->delivery;
-        int r;
-
-        r = frame_decode(&frame, buffer->data, buffer->size, FRAME_SIZE_MAX) > 0 ? message_decode(&message, &frame) : 0;
-        assert(r > 0);
-
-        origin = member_table_find(&node->members, &message.gossip.id.origin);
-        delivery->id = message.gossip.id;
-        delivery->own = own;
-        delivery->age_usec = (usec_t) message.gossip.age_msec * USEC_PER_MSEC;
-        delivery->n_hops = own ? 0 : message.gossip.n_hops - 1U;
-        if (!own) {
-                node_observe(node, DISTRIBUTION_DELIVERY_AGE, delivery->age_usec);
-                node_observe(node, DISTRIBUTION_DELIVERY_HOPS, delivery->n_hops);
-        }
-        delivery->frame = frame_buffer_ref(buffer);
-        delivery->topic = message.gossip.topic;
-        delivery->payload = message.gossip.payload;
-        if (own)
-                memcpy(delivery->origin_name, node->settings.name, sizeof(delivery->origin_name));
-        else if (origin)
-                memcpy(delivery->origin_name, origin->record.name, sizeof(delivery->origin_name));
-        memcpy(delivery->from_name, from_name, strlen(from_name) + 1);
-}
-
-int gossip_on_message(Node *node, Session *session, const GossipMessage *gossip, usec_t now_usec) {
+/* The first copy of a message. */
+static int gossip_take(Node *node, Session *session, SeenOrigin *origin, const GossipMessage *received, usec_t now_usec) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
-        Message message;
+        usec_t transit_usec = session->liveness.srtt_usec / 2;
+        GossipMessage gossip = *received;
         LinkId link = session->link;
-        uint64_t n_lost;
         int r;
 
-        if (session->link_state != LINK_UP)
-                return session_protocol_error(node, session, "GOSSIP before NEIGHBOR and ACCEPT.", now_usec);
+        node->counters[COUNTER_GOSSIP_RECEIVED]++;
+        r = gossip_copy(&frame, &gossip, gossip.age_msec + (uint32_t) (transit_usec / USEC_PER_MSEC),
+                        (uint8_t) (gossip.n_hops + 1));
+        if (r < 0)
+                return r;
 
-        /* Nobody else can publish in our name, and nothing honest is that old. */
-        if ((node_id_equal(&gossip->id.origin, &node->identity.id) && gossip->id.epoch > node->identity.epoch) ||
-            gossip->age_msec > AGE_MAX_MSEC || gossip->n_hops == UINT8_MAX) {
+        r = order_take(node, origin, &gossip, frame, session, now_usec);
+        if (r < 0)
+                return r;
+        return plumtree_forward(node, &gossip.id, frame, link, now_usec);
+}
+
+static int gossip_on_message(Node *node, Session *session, const GossipMessage *gossip, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        SeenOrigin *origin;
+        int r;
+
+        if (gossip_is_impossible(node, gossip)) {
                 node->counters[COUNTER_GOSSIP_REFUSED]++;
                 return 0;
         }
 
-        r = seen_add(&node->peer->seen, &gossip->id, now_usec, &n_lost);
-        node->counters[COUNTER_GOSSIP_LOST] += n_lost;
+        r = seen_hear(&peer->seen, &gossip->id.origin, gossip->id.epoch, now_usec, &origin);
         if (r == -ENOSPC) {
                 node->counters[COUNTER_GOSSIP_REFUSED]++;
                 return 0;
         }
+        if (r > 0)
+                order_begin(node, origin, gossip);
+        if (r >= 0)
+                r = seen_add(origin, gossip->id.sequence, now_usec);
         if (r < 0)
                 return r;
+
+        offers_came(&peer->offers, &gossip->id, session->link, now_usec);
         if (r == 0) {
                 node->counters[COUNTER_GOSSIP_DUPLICATES]++;
-                return 0;
+                return plumtree_on_duplicate(node, session, now_usec);
         }
+        plumtree_on_first(session);
+        return gossip_take(node, session, origin, gossip, now_usec);
+}
 
-        node->counters[COUNTER_GOSSIP_RECEIVED]++;
-        message.type = MESSAGE_GOSSIP;
-        message.gossip = *gossip;
-        message.gossip.n_hops++;
-        message.gossip.age_msec += (uint32_t) (session->liveness.srtt_usec / 2 / USEC_PER_MSEC);
-        r = message_encode(&frame, &message);
-        if (r < 0)
-                return r;
+int gossip_on_any(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        if (session->link_state != LINK_UP)
+                return session_protocol_error(node, session, "A message of the broadcast before NEIGHBOR and ACCEPT.", now_usec);
 
-        gossip_deliver(node, frame, session->name, false);
-        return gossip_forward(node, frame, link, now_usec);
+        switch (message->type) {
+        case MESSAGE_GOSSIP:
+                return gossip_on_message(node, session, &message->gossip, now_usec);
+        case MESSAGE_IHAVE:
+                return plumtree_on_ihave(node, session, &message->ranges, now_usec);
+        case MESSAGE_GRAFT:
+                return plumtree_on_graft(node, session, &message->ranges, now_usec);
+        case MESSAGE_PRUNE:
+                plumtree_on_prune(session);
+                return 0;
+        case MESSAGE_MSG_RANGES:
+                return repair_on_ranges(node, session, &message->ranges, now_usec);
+        default:
+                assert(message->type == MESSAGE_MSG_WANT);
+                return repair_on_want(node, session, &message->ranges, now_usec);
+        }
 }
 
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
-        size_t topic_size = strlen(topic), n_carriers = 0;
-        uint64_t n_lost;
+        PeerNode *peer = node->peer;
+        size_t topic_size = strlen(topic);
+        SeenOrigin *origin;
         Message message;
         int r;
 
@@ -172,32 +112,54 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
                 return -EINVAL;
         if (payload.size > PAYLOAD_MAX)
                 return -EMSGSIZE;
+        if (!node_runs(node))
+                return -ENOTCONN;
+        if (plumtree_is_busy(node))
+                return -EBUSY;
+
         message_set(&message, MESSAGE_GOSSIP, gossip,
-                    .id = { node->identity.id, node->identity.epoch, node->peer->sequence + 1 },
+                    .id = { node->identity.id, node->identity.epoch, peer->sequence + 1 },
                     .n_hops = 1,
                     .topic = slice_of(topic, topic_size),
-                    .payload = payload);
+                    .payload = payload,
+                    .has_previous = peer->sequence == 0 && peer->previous.sequence > 0,
+                    .previous = peer->previous);
         r = message_encode(&frame, &message);
         if (r < 0)
                 return r;
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
-                if (!link_carries(session))
-                        continue;
-                if (!link_has_space(session, frame->size, node->settings.params.queue_max))
-                        return -EBUSY;
-                n_carriers++;
-        }
-        if (n_carriers == 0)
-                return -ENOTCONN;
-        r = seen_add(&node->peer->seen, &message.gossip.id, now_usec, &n_lost);
+        r = seen_hear(&peer->seen, &message.gossip.id.origin, message.gossip.id.epoch, now_usec, &origin);
         if (r < 0)
                 return r == -ENOSPC ? -EBUSY : r;
+        r = seen_add(origin, message.gossip.id.sequence, now_usec);
+        if (r < 0)
+                return r;
 
-        node->peer->sequence++;
+        peer->sequence++;
         node->counters[COUNTER_GOSSIP_PUBLISHED]++;
-        gossip_deliver(node, frame, "", true);
         *ret = message.gossip.id;
-        return gossip_forward(node, frame, 0, now_usec);
+        r = order_take(node, origin, &message.gossip, frame, NULL, now_usec);
+        if (r < 0)
+                return r;
+        return plumtree_forward(node, ret, frame, 0, now_usec);
+}
+
+usec_t peer_retry_usec(const Node *node) {
+        return RETRY_USEC;
+}
+
+/* Sequence numbers belong to an epoch. What the last one of an epoch was, the first one of the next says. */
+void gossip_on_own_record(Node *node) {
+        PeerNode *peer = node->peer;
+        bool is_same_node = node_id_equal(&peer->publisher.id, &node->identity.id);
+
+        if (is_same_node && peer->publisher.epoch == node->identity.epoch)
+                return;
+        if (!is_same_node)
+                peer->previous = (Previous) {};         /* an id of our own has published nothing */
+        else if (peer->sequence > 0)
+                peer->previous = (Previous) { peer->publisher.epoch, peer->sequence };
+        peer->publisher = node->identity;
+        peer->sequence = 0;
 }
 
 int gossip_hello(Node *node, usec_t now_usec) {
@@ -210,12 +172,12 @@ int gossip_hello(Node *node, usec_t now_usec) {
         if (peer->n_hello >= params->hello_count)
                 return 0;
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, params->hello_interval_usec));
-        if (node->members.n_live > HELLO_MEMBERS_MAX && !params->hello_always)
+        if (!plumtree_has_link(node) || (node->members.n_live > HELLO_MEMBERS_MAX && !params->hello_always))
                 return 0;
 
         (void) snprintf(text, sizeof(text), "hello %u from %s", peer->n_hello + 1, node->settings.name);
         r = peer_publish(node, HELLO_TOPIC, slice_of(text, strlen(text)), now_usec, &id);
-        if (r == -EBUSY || r == -ENOTCONN)
+        if (r == -EBUSY)
                 return 0;               /* again at the next interval */
         if (r < 0)
                 return r;

@@ -109,6 +109,9 @@ int links_up(Node *node, Session *session, usec_t now_usec) {
         links_remember(node, &session->id, session->addresses);         /* worth coming back to, some day */
         peer_remember(node, now_usec);
         links_notice(node, NOTICE_LINKED, session);
+        r = repair_link_up(node, session, now_usec);
+        if (r < 0)
+                return r;
 
         r = shuffle_join(node, now_usec);
         if (r < 0)
@@ -141,6 +144,7 @@ static void link_down(Node *node, Session *session, usec_t now_usec) {
                 node->peer->n_in--;
         session->link_state = LINK_NONE;
         liveness_forget(node, session);
+        plumtree_link_down(node, session);
 }
 
 /* The session is done with the link; what is remembered and told is why the link ended. */
@@ -362,21 +366,12 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
 
 /* ---- ends ---- */
 
-/* The messages that waited for an end which is still there, and would have read them. */
-static size_t links_n_lost(const Session *session, SessionEnd end) {
-        if (end == END_LOST || session->reason == CLOSE_TIMEOUT || session->reason == CLOSE_LEAVING)
-                return 0;
-        return session->n_waiting;
-}
-
 static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Notice *notice;
 
         link_down(node, session, now_usec);
         notice = links_notice(node, NOTICE_UNLINKED, session);
         notice->by_us = end == END_BY_US;
-        notice->total = (unsigned) links_n_lost(session, end);
-        node->counters[COUNTER_GOSSIP_LOST] += notice->total;
         if (end == END_LOST)
                 notice->reason = 0;
 

@@ -97,6 +97,23 @@ typedef enum LinkState {
         LINK_UP,
 } LinkState;
 
+/* What the broadcast knows of a link: plumtree.c, repair.c. */
+typedef struct LinkGossip {
+        bool is_lazy;                   /* messages are announced on it, not sent */
+        bool is_congested;              /* lazy because its queue is full, and until it has drained */
+        usec_t pruned_usec;             /* when we last sent PRUNE */
+
+        bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */
+        usec_t asked_usec;              /* when we last sent ours */
+        usec_t listed_usec;             /* when theirs was last complete */
+        RateLimit listings;             /* answered */
+
+        Range *wanted;                  /* what they asked for, and has not been sent yet: from first_wanted on */
+        size_t first_wanted, n_wanted, n_wanted_allocated;
+        uint64_t n_answered;            /* bytes of messages sent because they asked, */
+        usec_t window_usec;             /* since then */
+} LinkGossip;
+
 struct Session {
         UT_hash_handle hh;              /* by link */
         UT_hash_handle hh_id;           /* by id: the one in use with that node */
@@ -136,8 +153,8 @@ struct Session {
         unsigned n_links;               /* the other end's, as last told */
         size_t n_queued;                /* bytes of data waiting */
         usec_t drained_usec;            /* when the kernel last took some of them, or they began to wait */
-        size_t n_waiting;               /* messages of which the kernel has nothing yet */
         usec_t links_told_usec;         /* the last answer to LINKS; 0: none */
+        LinkGossip gossip;
         Liveness liveness;
         size_t n_neighbours;            /* that the other end named last */
         Neighbour neighbours[NEIGHBOURS_NAMED];
@@ -213,6 +230,7 @@ typedef struct RoleOps {
         int (*seeds_changed)(Node *node, usec_t now_usec);
         int (*struck)(Node *node, Session *session, usec_t now_usec);   /* a link has its first strike */
         int (*silent)(Node *node, Session *session, usec_t now_usec);   /* it used them up */
+        void (*sent)(Node *node, Session *session, usec_t now_usec);    /* fewer bytes wait: asks for nothing at once */
         int (*alive)(Node *node, Session *session, usec_t now_usec);    /* PONG, or the first bytes after a PING */
         void (*name_neighbours)(Node *node, const Session *to, PingMessage *pong);
         int (*ponged)(Node *node, Session *session, const PingMessage *pong, usec_t now_usec);

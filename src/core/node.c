@@ -38,6 +38,10 @@ static const char *const counter_names[_COUNTER_MAX] = {
         [COUNTER_GOSSIP_FORWARDED] = "GossipForwarded",
         [COUNTER_GOSSIP_REFUSED] = "GossipRefused",
         [COUNTER_GOSSIP_LOST] = "GossipLost",
+        [COUNTER_GOSSIP_REPAIRED] = "GossipRepaired",
+        [COUNTER_ANNOUNCEMENTS_SENT] = "AnnouncementsSent",
+        [COUNTER_GRAFTS_SENT] = "GraftsSent",
+        [COUNTER_PRUNES_SENT] = "PrunesSent",
         [COUNTER_MEMBERS_REFUSED] = "MembersRefused",
         [COUNTER_REPORTS_RECEIVED] = "ReportsReceived",
         [COUNTER_REPORTS_FALSE] = "ReportsFalse",
@@ -245,8 +249,9 @@ int node_on_sent(Node *node, LinkId link, size_t n_bytes, size_t n_frames, usec_
         if (!node_runs(node) || !session)
                 return 0;
         session->n_queued -= MIN(n_bytes, session->n_queued);
-        session->n_waiting -= MIN(n_frames, session->n_waiting);
         session->drained_usec = now_usec;
+        if (node->ops->sent)
+                node->ops->sent(node, session, now_usec);
         return 0;
 }
 

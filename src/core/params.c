@@ -34,6 +34,8 @@ static const Params params_lan = {
 
         .hello_interval_usec = 5 * USEC_PER_SEC,
         .hello_count = 10,
+        .store_size_max = 16 * 1024 * 1024,
+        .store_age_usec = 10 * USEC_PER_MINUTE,
 
         .members_max = 10000,
         .origins_max = 16384,
@@ -75,6 +77,7 @@ Params params_of_profile(Profile profile) {
                 params.witnesses = false;
                 params.report_checked = false;
                 params.hello_always = true;
+                params.gossip_flood = true;
                 return params;
 
         case PROFILE_HYPARVIEW:

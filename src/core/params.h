@@ -55,12 +55,15 @@ typedef struct Params {
         usec_t hello_interval_usec;     /* between our own periodic messages */
         unsigned hello_count;           /* of them */
         bool hello_always;              /* also while more than HELLO_MEMBERS_MAX members are known */
+        bool gossip_flood;              /* classic: every link is a way for every message */
+        size_t store_size_max;          /* bytes of messages kept for repair */
+        usec_t store_age_usec;          /* and how old they get there */
 
         /* Bounds */
         unsigned members_max;
         unsigned origins_max;           /* publishers whose sequence numbers are remembered */
         unsigned intervals_max;         /* per publisher and epoch */
-        size_t queue_max;               /* bytes of data waiting on one link for which Publish is busy; see gossip.c */
+        size_t queue_max;               /* bytes of data waiting on one link; see plumtree.c */
         unsigned connections_max;       /* of all kinds */
         unsigned handshakes_max;        /* inbound connections that have not finished theirs */
         unsigned connections_per_host_max;

@@ -12,13 +12,18 @@
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      witness.c       asking others whether they hear from it, and being asked
  *      crawl.c         the links of all members, when somebody wants to see them
- *      gossip.c        messages: publishing, delivering, forwarding
+ *      gossip.c        messages: publishing, first and later copies
+ *      plumtree.c      forwarding and announcing them, asking for those announced
+ *      repair.c        asking for those missed, answering who asks
+ *      order.c         delivering them in order, gaps
  *      peer-node.c     the role's table, and members as they come and go
  */
 
 #include "core/node-internal.h"
+#include "core/offer.h"
 #include "core/peer-node.h"
 #include "core/seen.h"
+#include "core/store.h"
 #include "core/view.h"
 
 #define DIALS_MAX 3U                            /* for links, at a time */
@@ -40,6 +45,12 @@ typedef enum PeerTimer {
         TIMER_PROBE,                    /* ask a member that we have no link to */
         TIMER_DOUBT,                    /* a seed has had time to answer about somebody who did not */
         TIMER_DUTY,                     /* a node that we were asked about has had its time */
+        TIMER_ANNOUNCE,                 /* messages that lazy links were not told of yet */
+        TIMER_GRAFT,                    /* something announced has not come */
+        TIMER_ORDER,                    /* a gap, or more to deliver */
+        TIMER_REPAIR,                   /* ask a neighbour what it has */
+        TIMER_ANSWER,                   /* a link has room for what its other end asked for */
+        TIMER_EXPIRE,                   /* of stored messages */
         TIMER_SETTLE,                   /* we have had time to find somebody */
         TIMER_ROTATE,                   /* replace a link */
         TIMER_SHUFFLE,                  /* exchange passive peers with somebody */
@@ -83,7 +94,14 @@ struct PeerNode {
         RateLimit hints;                /* dials to addresses that came with BUSY */
 
         Seen seen;
-        uint64_t sequence, sequence_epoch;      /* of our last message */
+        Store store;
+        Offers offers;
+        SeenOrigin *waiting;            /* those of which something is held back, or missing */
+        Range *announced;               /* first copies that lazy links were not told of yet */
+        size_t n_announced, n_announced_allocated;
+        NodeIdentity publisher;         /* as which we publish: */
+        uint64_t sequence;              /* of our last message */
+        Previous previous;              /* the last one of our epoch before, .sequence 0: not known */
         unsigned n_hello;               /* periodic messages sent */
 
         unsigned n_syncs;               /* asked since the last report or registration */
@@ -100,6 +118,7 @@ struct PeerNode {
         Crawl *crawl;                   /* NULL: none runs, and there is no result of one */
 
         Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt, duty, crawl_timer;
+        Timer announce, graft, order, repair, answer, expire;
 };
 
 /* ---- peer-node.c ---- */
@@ -237,7 +256,58 @@ void witness_free(Node *node);
 
 /* ---- gossip.c ---- */
 
-int gossip_on_message(Node *node, Session *session, const GossipMessage *message, usec_t now_usec);
-/* Ends links that have taken nothing for too long. */
-int gossip_tick(Node *node, usec_t now_usec);
+/* GOSSIP, IHAVE, GRAFT, PRUNE, MSG_RANGES, MSG_WANT. */
+int gossip_on_any(Node *node, Session *session, const Message *message, usec_t now_usec);
 int gossip_hello(Node *node, usec_t now_usec);
+void gossip_on_own_record(Node *node);                  /* our id or epoch may be another one */
+
+/* ---- plumtree.c ---- */
+
+/* A link that is up, and not about to go. */
+bool link_carries(const Session *session);
+bool plumtree_has_link(const Node *node);
+/* Sends a message, as data. */
+void plumtree_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_usec);
+/* Sends or announces a message on every link but @but. */
+int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId but, usec_t now_usec);
+bool plumtree_is_busy(const Node *node);
+int plumtree_announce(Node *node);                      /* what has been collected */
+/* A message came on that link, the first copy or another one. */
+void plumtree_on_first(Session *session);
+int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec);
+void plumtree_on_prune(Session *session);
+int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
+int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
+/* Asks for what is offered and due. */
+int plumtree_graft(Node *node, usec_t now_usec);
+void plumtree_on_sent(Node *node, Session *session, usec_t now_usec);
+void plumtree_link_down(Node *node, Session *session);
+/* Ends links that have taken nothing for too long. */
+int plumtree_tick(Node *node, usec_t now_usec);
+
+/* ---- repair.c ---- */
+
+/* Something of that range never came. */
+bool repair_lacks(const Node *node, const Range *range);
+int repair_link_up(Node *node, Session *session, usec_t now_usec);
+int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
+int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
+int repair_on_timer(Node *node, usec_t now_usec);
+/* Lists what we store, which the other end answers. */
+int repair_ask(Node *node, Session *session, usec_t now_usec);
+/* The same on all links, but those that were asked just now. */
+int repair_ask_all(Node *node, usec_t now_usec);
+/* There is a link, and all of them have listed what they have since then. */
+bool repair_all_listed_since(const Node *node, usec_t since_usec);
+/* Sends what was asked for, where there is room. */
+int repair_answer(Node *node, usec_t now_usec);
+
+/* ---- order.c ---- */
+
+/* The first message of an origin that was not known has come, and is to be noted. */
+void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip);
+/* The first copy of a message, already noted: stores it, and delivers what can be. @from is NULL for one of our own. */
+int order_take(Node *node, SeenOrigin *origin, const GossipMessage *gossip, FrameBuffer *frame, const Session *from,
+               usec_t now_usec);
+/* Looks at all gaps. */
+int order_run(Node *node, usec_t now_usec);

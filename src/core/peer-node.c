@@ -11,6 +11,8 @@
 #define DUTY_CALLS_PER_INTERVAL 64U
 #define DUTY_HINTS_PER_INTERVAL 8U
 #define REMEMBER_USEC (1 * USEC_PER_SEC)
+#define EXPIRE_USEC (10 * USEC_PER_SEC)         /* stored messages live longer by so much */
+#define SEEN_FORGET_FACTOR 2U                   /* so many times as long as messages are stored, they are known */
 #define SETTLED_USEC (5 * USEC_PER_SEC)         /* so long after the start we do not call ourselves isolated yet */
 
 /* ---- members ---- */
@@ -167,6 +169,7 @@ static int peer_start(Node *node, usec_t now_usec) {
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
         timer_set(&node->timers, &peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
         timer_set(&node->timers, &peer->settle, usec_add(now_usec, SETTLED_USEC));
+        timer_set(&node->timers, &peer->expire, usec_add(now_usec, EXPIRE_USEC));
 
         rotation_start(node, now_usec);
         shuffle_start(node, now_usec);
@@ -252,12 +255,12 @@ static int peer_on_message(Node *node, Session *session, const Message *message,
                 return registrar_on_message(node, session, message, now_usec);
         if (message->type == MESSAGE_PROBE_REQ || message->type == MESSAGE_PROBE_ACK || message->type == MESSAGE_PROBE_NACK)
                 return witness_on_message(node, session, message, now_usec);
-        if (message->type == MESSAGE_GOSSIP)
-                return gossip_on_message(node, session, &message->gossip, now_usec);
         if (message->type == MESSAGE_SHUFFLE)
                 return shuffle_on_message(node, session, &message->shuffle, now_usec);
         if (message->type == MESSAGE_SHUFFLE_REPLY)
                 return shuffle_on_reply(node, session, &message->shuffle, now_usec);
+        if (message->type >= MESSAGE_GOSSIP && message->type <= MESSAGE_MSG_WANT)
+                return gossip_on_any(node, session, message, now_usec);
         return links_on_message(node, session, message, now_usec);
 }
 
@@ -278,7 +281,7 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 
         case TIMER_TICK:
                 timer_set(&node->timers, timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
-                r = gossip_tick(node, now_usec);
+                r = plumtree_tick(node, now_usec);
                 return r < 0 ? r : liveness_tick(node, now_usec);
 
         case TIMER_FILL:
@@ -308,6 +311,25 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 
         case TIMER_DUTY:
                 return witness_on_duty_timer(node, now_usec);
+        case TIMER_ANNOUNCE:
+                return plumtree_announce(node);
+
+        case TIMER_GRAFT:
+                return plumtree_graft(node, now_usec);
+
+        case TIMER_ORDER:
+                return order_run(node, now_usec);
+
+        case TIMER_REPAIR:
+                return repair_on_timer(node, now_usec);
+
+        case TIMER_ANSWER:
+                return repair_answer(node, now_usec);
+
+        case TIMER_EXPIRE:
+                timer_set(&node->timers, timer, usec_add(now_usec, EXPIRE_USEC));
+                store_expire(&peer->store, now_usec);
+                return 0;
 
         case TIMER_SETTLE:
                 peer->settled = true;
@@ -385,11 +407,7 @@ static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
         Message message = { .type = MESSAGE_REFUTE };
         int r;
 
-        /* Sequence numbers belong to an epoch; an id of our own has seen none of them. */
-        if (node->peer->sequence_epoch != node->identity.epoch)
-                node->peer->sequence = 0;
-        node->peer->sequence_epoch = node->identity.epoch;
-
+        gossip_on_own_record(node);
         message.reg.record = node_record(node);
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 if (session->link_state != LINK_UP || session->ending)
@@ -413,7 +431,8 @@ static int peer_on_reconfigured(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
 
         peer->seen.n_origins_max = node->settings.params.origins_max;
-        peer->seen.n_intervals_max = node->settings.params.intervals_max;
+        peer->seen.forget_usec = SEEN_FORGET_FACTOR * node->settings.params.store_age_usec;
+        store_set_bounds(&peer->store, node->settings.params.store_size_max, node->settings.params.store_age_usec);
         timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
         rotation_start(node, now_usec);
@@ -450,8 +469,8 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
-                &peer->rotate,
-                &peer->probe, &peer->doubt, &peer->duty, &peer->crawl_timer, &peer->shuffle.timer,
+                &peer->probe, &peer->doubt, &peer->duty, &peer->crawl_timer, &peer->shuffle.timer, &peer->rotate,
+                &peer->announce, &peer->graft, &peer->order, &peer->repair, &peer->answer, &peer->expire,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
@@ -459,6 +478,9 @@ static void peer_free(Node *node) {
         shuffle_done(node);
         witness_free(node);
         crawl_free(peer->crawl);
+        free(peer->announced);
+        offers_done(&peer->offers);
+        store_done(&peer->store);
         seen_done(&peer->seen);
         view_done(&peer->view);
         free(peer);
@@ -477,8 +499,9 @@ int peer_node_new(Node *node) {
         peer->hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = HINTS_PER_INTERVAL };
         peer->duty_calls = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_CALLS_PER_INTERVAL };
         peer->duty_hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_HINTS_PER_INTERVAL };
-        peer->sequence_epoch = node->identity.epoch;
-        seen_init(&peer->seen, params->origins_max, params->intervals_max);
+        peer->publisher = node->identity;
+        seen_init(&peer->seen, params->origins_max, SEEN_FORGET_FACTOR * params->store_age_usec);
+        store_init(&peer->store, params->store_size_max, params->store_age_usec);
         r = view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));
         if (r < 0)
                 return r;
@@ -493,6 +516,9 @@ int peer_node_new(Node *node) {
                 { &peer->doubt, TIMER_DOUBT }, { &peer->duty, TIMER_DUTY }, { &peer->shuffle.timer, TIMER_SHUFFLE },
                 { &peer->rotate, TIMER_ROTATE },
                 { &peer->crawl_timer, TIMER_CRAWL },
+                { &peer->announce, TIMER_ANNOUNCE }, { &peer->graft, TIMER_GRAFT },
+                { &peer->order, TIMER_ORDER }, { &peer->repair, TIMER_REPAIR }, { &peer->answer, TIMER_ANSWER },
+                { &peer->expire, TIMER_EXPIRE },
         };
         for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
                 r = timer_init(&node->timers, timers[i].timer, timers[i].kind);
@@ -516,6 +542,7 @@ const RoleOps peer_ops = {
         .seed_failed = peer_on_seed_failed,
         .seeds_changed = registrar_try,
         .struck = peer_on_struck,
+        .sent = plumtree_on_sent,
         .silent = peer_on_silent,
         .alive = peer_on_alive,
         .name_neighbours = witness_name,

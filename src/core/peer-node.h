@@ -12,11 +12,26 @@
  * @payload:    0 to PAYLOAD_MAX bytes, copied
  * @ret:        its id
  *
- * The message is queued on every link, or on none.
+ * It is delivered here, stored, and sent or announced on every link; without any it waits in the store.
  *
- * Return: 0; -EINVAL a topic that is none; -EMSGSIZE; -ENOTCONN no link; -EBUSY the queue of a link is full; -ENOMEM.
+ * Return: 0; -EINVAL a topic that is none; -EMSGSIZE; -EBUSY: half of the queue of every link that would take it at once is taken,
+ * try again in peer_retry_usec(); -ENOTCONN the node does not run; -ENOMEM.
  */
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret);
+
+usec_t peer_retry_usec(const Node *node);
+
+/*
+ * What was delivered here and is still stored, in that order: each delivery has a serial number, Delivery.serial. With these a
+ * subscriber gets what came before it, and goes on with what comes, without a seam.
+ */
+uint64_t peer_last_serial(const Node *node);            /* of the last delivery, 0: none yet */
+/* The first one after that serial. @ret borrows from the store: valid until the next event. False: there is none. */
+bool peer_next_stored(const Node *node, uint64_t serial, usec_t now_usec, Delivery *ret);
+size_t peer_n_stored(const Node *node);                 /* messages, */
+size_t peer_stored_size(const Node *node);              /* and bytes */
+/* 0: it is not stored, or was not delivered. */
+uint64_t peer_serial_of(const Node *node, const MessageId *id);
 
 /* Links to an address now, whatever the number of links. -EINVAL: not dialable; -EALREADY: linked or being dialled;
  * -EISCONN: a seed is there that we have a session with, which another one would replace; -ENOTCONN: the node does not run. */

@@ -3,78 +3,173 @@
 #include "core/seen.h"
 
 #include <errno.h>
+#include <utlist.h>
 
-typedef struct Interval {
-        uint64_t first, last;
-} Interval;
-
-typedef struct SeenKey {
-        NodeId id;
-        uint64_t epoch;
-} SeenKey;
-
-struct SeenOrigin {
-        UT_hash_handle hh;
-        SeenKey key;
-        usec_t heard_usec;
-        Interval *intervals;    /* ascending, with a gap between any two */
-        size_t n_intervals, n_allocated;
-};
-
-void seen_init(Seen *seen, size_t n_origins_max, size_t n_intervals_max) {
-        *seen = (Seen) { .n_origins_max = n_origins_max, .n_intervals_max = n_intervals_max };
+void seen_init(Seen *seen, size_t n_origins_max, usec_t forget_usec) {
+        *seen = (Seen) { .n_origins_max = n_origins_max, .forget_usec = forget_usec };
 }
 
+/* ---- origins ---- */
+
 static void seen_forget(Seen *seen, SeenOrigin *origin) {
-        HASH_DELETE(hh, seen->origins, origin);
+        SeenPublisher *publisher = origin->publisher;
+        SeenOrigin **place = &publisher->latest;
+
+        while (*place != origin)
+                place = &(*place)->older;
+        *place = origin->older;
+        if (--publisher->n_epochs == 0) {
+                HASH_DELETE(hh, seen->publishers, publisher);
+                free(publisher);
+        }
+        DL_DELETE2(seen->heard, origin, heard_prev, heard_next);
+        seen->n_origins--;
         free(origin->intervals);
         free(origin);
 }
 
 void seen_done(Seen *seen) {
-        while (seen->origins)
-                seen_forget(seen, seen->origins);
+        while (seen->heard)
+                seen_forget(seen, seen->heard);
 }
 
-static int seen_origin(Seen *seen, const MessageId *id, usec_t now_usec, SeenOrigin **ret) {
-        SeenKey key = { .id = id->origin, .epoch = id->epoch };
-        SeenOrigin *origin;
+static SeenPublisher *publisher_find(const Seen *seen, const NodeId *id) {
+        SeenPublisher *publisher;
 
-        HASH_FIND(hh, seen->origins, &key, sizeof(key), origin);
-        if (origin && origin == ELMT_FROM_HH(seen->origins->hh.tbl, seen->origins->hh.tbl->tail)) {
-                origin->heard_usec = now_usec;
-                *ret = origin;
+        HASH_FIND(hh, seen->publishers, id, sizeof(*id), publisher);
+        return publisher;
+}
+
+static SeenOrigin *publisher_epoch(const SeenPublisher *publisher, uint64_t epoch) {
+        SeenOrigin *origin = publisher ? publisher->latest : NULL;
+
+        while (origin && origin->epoch != epoch)
+                origin = origin->older;
+        return origin;
+}
+
+SeenOrigin *seen_find(const Seen *seen, const NodeId *id, uint64_t epoch) {
+        return publisher_epoch(publisher_find(seen, id), epoch);
+}
+
+/* The origin that has been silent for the longest gives way, if that is long enough and nothing of it is held back. */
+static int seen_make_room(Seen *seen, usec_t now_usec) {
+        if (seen->n_origins < seen->n_origins_max)
                 return 0;
-        }
+        if (seen->heard->is_waiting || usec_sub(now_usec, seen->heard->heard_usec) < seen->forget_usec)
+                return -ENOSPC;
+        seen_forget(seen, seen->heard);
+        return 0;
+}
 
-        if (origin)
-                HASH_DELETE(hh, seen->origins, origin);         /* and back in as the last one heard */
-        else {
-                if (HASH_COUNT(seen->origins) >= seen->n_origins_max) {
-                        if (usec_sub(now_usec, seen->origins->heard_usec) < SEEN_FORGET_USEC)
-                                return -ENOSPC;
-                        seen_forget(seen, seen->origins);
-                }
-                origin = calloc(1, sizeof(*origin));
-                if (!origin)
+static int publisher_make_room(Seen *seen, SeenPublisher *publisher, uint64_t epoch) {
+        SeenOrigin *oldest = publisher->latest;
+
+        if (publisher->n_epochs < SEEN_EPOCHS_MAX)
+                return 0;
+        while (oldest->older)
+                oldest = oldest->older;
+        if (oldest->is_waiting || epoch < oldest->epoch)
+                return -ENOSPC;
+        seen_forget(seen, oldest);
+        return 0;
+}
+
+static int publisher_get(Seen *seen, const NodeId *id, SeenPublisher **ret) {
+        SeenPublisher *publisher = publisher_find(seen, id);
+
+        if (!publisher) {
+                publisher = calloc(1, sizeof(*publisher));
+                if (!publisher)
                         return -ENOMEM;
-                origin->key = key;
+                publisher->id = *id;
+                HASH_ADD(hh, seen->publishers, id, sizeof(NodeId), publisher);
+                if (!table_added(publisher)) {
+                        free(publisher);
+                        return -ENOMEM;
+                }
         }
+        *ret = publisher;
+        return 0;
+}
 
-        origin->heard_usec = now_usec;
-        HASH_ADD(hh, seen->origins, key, sizeof(SeenKey), origin);
-        if (!table_added(origin)) {
+static SeenOrigin *origin_new(uint64_t epoch) {
+        SeenOrigin *origin = calloc(1, sizeof(*origin));
+
+        if (!origin)
+                return NULL;
+        origin->epoch = epoch;
+        origin->intervals = calloc(1, sizeof(Interval));
+        if (!origin->intervals) {
+                free(origin);
+                return NULL;
+        }
+        origin->n_intervals = origin->n_allocated = 1;
+        return origin;
+}
+
+static int seen_new(Seen *seen, const NodeId *id, uint64_t epoch, usec_t now_usec, SeenOrigin **ret) {
+        SeenPublisher *publisher = publisher_find(seen, id);
+        SeenOrigin *origin, **place;
+        int r;
+
+        r = publisher ? publisher_make_room(seen, publisher, epoch) : 0;
+        if (r >= 0)
+                r = seen_make_room(seen, now_usec);
+        if (r < 0)
+                return r;
+
+        origin = origin_new(epoch);
+        if (!origin)
+                return -ENOMEM;
+        r = publisher_get(seen, id, &publisher);
+        if (r < 0) {
                 free(origin->intervals);
                 free(origin);
-                return -ENOMEM;
+                return r;
         }
+
+        place = &publisher->latest;
+        while (*place && (*place)->epoch > epoch)
+                place = &(*place)->older;
+        origin->older = *place;
+        *place = origin;
+        origin->publisher = publisher;
+        publisher->n_epochs++;
+        origin->since_usec = now_usec;
+        DL_APPEND2(seen->heard, origin, heard_prev, heard_next);
+        seen->n_origins++;
         *ret = origin;
         return 0;
 }
 
-/* The number of intervals that begin at or before @sequence. */
+int seen_hear(Seen *seen, const NodeId *id, uint64_t epoch, usec_t now_usec, SeenOrigin **ret) {
+        SeenOrigin *origin = seen_find(seen, id, epoch);
+        int r;
+
+        if (!origin) {
+                r = seen_new(seen, id, epoch, now_usec, &origin);
+                if (r < 0)
+                        return r;
+                origin->heard_usec = now_usec;
+                *ret = origin;
+                return 1;
+        }
+
+        if (origin->heard_next) {
+                DL_DELETE2(seen->heard, origin, heard_prev, heard_next);
+                DL_APPEND2(seen->heard, origin, heard_prev, heard_next);
+        }
+        origin->heard_usec = now_usec;
+        *ret = origin;
+        return 0;
+}
+
+/* ---- intervals ---- */
+
+/* The number of intervals that begin at or before @sequence: at least one. */
 static size_t origin_find(const SeenOrigin *origin, uint64_t sequence) {
-        size_t low = 0, high = origin->n_intervals;
+        size_t low = 1, high = origin->n_intervals;
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
@@ -87,14 +182,14 @@ static size_t origin_find(const SeenOrigin *origin, uint64_t sequence) {
         return low;
 }
 
-static void origin_remove(SeenOrigin *origin, size_t i) {
-        memmove(origin->intervals + i, origin->intervals + i + 1, (origin->n_intervals - i - 1) * sizeof(Interval));
-        origin->n_intervals--;
+static void origin_remove(SeenOrigin *origin, size_t i, size_t n) {
+        memmove(origin->intervals + i, origin->intervals + i + n, (origin->n_intervals - i - n) * sizeof(Interval));
+        origin->n_intervals -= n;
 }
 
-static int origin_insert(SeenOrigin *origin, size_t i, uint64_t sequence) {
+static int origin_insert(SeenOrigin *origin, size_t i, uint64_t sequence, usec_t now_usec) {
         if (origin->n_intervals >= origin->n_allocated) {
-                size_t n = MAX((size_t) 2, 2 * origin->n_allocated);
+                size_t n = 2 * origin->n_allocated;
                 Interval *intervals = reallocarray(origin->intervals, n, sizeof(Interval));
 
                 if (!intervals)
@@ -103,52 +198,64 @@ static int origin_insert(SeenOrigin *origin, size_t i, uint64_t sequence) {
                 origin->n_allocated = n;
         }
         memmove(origin->intervals + i + 1, origin->intervals + i, (origin->n_intervals - i) * sizeof(Interval));
-        origin->intervals[i] = (Interval) { sequence, sequence };
+        origin->intervals[i] = (Interval) { sequence, sequence, now_usec };
         origin->n_intervals++;
         return 0;
 }
 
-int seen_add(Seen *seen, const MessageId *id, usec_t now_usec, uint64_t *ret_given_up) {
-        Interval *before, *after;
-        SeenOrigin *origin;
-        size_t i;
+int seen_add(SeenOrigin *origin, uint64_t sequence, usec_t now_usec) {
+        size_t i = origin_find(origin, sequence);
+        Interval *before = origin->intervals + i - 1, *after = i < origin->n_intervals ? origin->intervals + i : NULL;
         int r;
 
-        *ret_given_up = 0;
-
-        r = seen_origin(seen, id, now_usec, &origin);
-        if (r < 0)
-                return r;
-
-        i = origin_find(origin, id->sequence);
-        before = i > 0 ? origin->intervals + i - 1 : NULL;
-        after = i < origin->n_intervals ? origin->intervals + i : NULL;
-
-        if (before && id->sequence <= before->last)
+        if (sequence <= before->last)
                 return 0;
 
-        if (before && before->last + 1 == id->sequence) {
+        if (before->last + 1 == sequence) {
                 before->last++;
-                if (after && after->first == id->sequence + 1) {
+                if (after && after->first == sequence + 1) {
                         before->last = after->last;
-                        origin_remove(origin, i);
+                        origin_remove(origin, i, 1);
                 }
                 return 1;
         }
-        if (after && after->first == id->sequence + 1) {
+        if (after && after->first == sequence + 1) {
                 after->first--;
                 return 1;
         }
 
-        r = origin_insert(origin, i, id->sequence);
-        if (r < 0)
-                return r;
+        r = origin_insert(origin, i, sequence, after ? after->noticed_usec : now_usec);
+        return r < 0 ? r : 1;
+}
 
-        if (origin->n_intervals > seen->n_intervals_max) {
-                /* The oldest gap is the least likely to be filled: count what is missing there as seen. */
-                *ret_given_up = origin->intervals[1].first - origin->intervals[0].last - 1;
-                origin->intervals[0].last = origin->intervals[1].last;
-                origin_remove(origin, 1);
+bool seen_has(const SeenOrigin *origin, uint64_t sequence) {
+        return sequence <= origin->intervals[origin_find(origin, sequence) - 1].last;
+}
+
+void seen_skip(SeenOrigin *origin, uint64_t sequence) {
+        size_t i = origin_find(origin, sequence);
+        Interval *first = origin->intervals;
+
+        first->last = MAX(sequence, origin->intervals[i - 1].last);
+        origin_remove(origin, 1, i - 1);
+        if (origin->n_intervals > 1 && first[1].first == first->last + 1) {
+                first->last = first[1].last;
+                origin_remove(origin, 1, 1);
         }
-        return 1;
+}
+
+bool seen_missing(const SeenOrigin *origin, uint64_t first, uint64_t last, uint64_t *ret_first, uint64_t *ret_last) {
+        size_t i = origin_find(origin, first);
+        const Interval *before = origin->intervals + i - 1;
+
+        if (first <= before->last) {
+                if (before->last >= last)
+                        return false;
+                first = before->last + 1;
+        }
+        if (i < origin->n_intervals)
+                last = MIN(last, origin->intervals[i].first - 1);
+        *ret_first = first;
+        *ret_last = last;
+        return true;
 }

@@ -96,6 +96,7 @@ static void session_free(Node *node, Session *session, int error) {
         node->n_sessions--;
         timer_done(&node->timers, &session->liveness.timer);
         timer_done(&node->timers, &session->timer);
+        free(session->gossip.wanted);
         free(session);
 }
 
@@ -174,10 +175,8 @@ void session_send_frame(Node *node, Session *session, FrameBuffer *frame, bool i
         effect->link = session->link;
         effect->frame = frame_buffer_ref(frame);
         effect->is_data = is_data;
-        if (is_data) {
+        if (is_data)
                 session->n_queued += frame->size;
-                session->n_waiting++;
-        }
         node->counters[COUNTER_FRAMES_OUT]++;
         node->counters[COUNTER_BYTES_OUT] += frame->size;
 }

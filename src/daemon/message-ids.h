@@ -74,4 +74,5 @@
 
 /* Gossip */
 #define MESSAGE_ID_GOSSIP               "40ddccf218ee4619bb3e2fefba8648ab"      /* GOSSIP_ID GOSSIP_TOPIC PEER_ID */
+#define MESSAGE_ID_GOSSIP_GAP           "5d0e6a1c43f94f0d9a2f7c1be8d4073e"      /* PEER_ID */
 #define MESSAGE_ID_GOSSIP_LOST          "03bc8aca269a44aa87ea06c32671a42f"      /* REASON */

@@ -77,6 +77,7 @@ bool notice_is_remote(NoticeType type) {
         case NOTICE_REFUTED:
         case NOTICE_LINKED:
         case NOTICE_UNLINKED:
+        case NOTICE_GAP:
         case NOTICE_BUSY:
         case NOTICE_SILENT:
         case NOTICE_JOINED:
@@ -202,13 +203,21 @@ static void log_silent(const Words *w) {
 static void log_unlinked(const Words *w) {
         const Notice *n = w->notice;
         bool is_slow = n->reason == CLOSE_SLOW;
-        char lost[sizeof("; 4294967295 messages that waited for it are lost")] = "";
 
-        if (n->total > 0)
-                (void) snprintf(lost, sizeof(lost), "; %u message%s that waited for it %s lost", n->total, plural(n->total),
-                                n->total == 1 ? "is" : "are");
-        words_log(w, is_slow || n->total > 0 ? LOG_NOTICE : LOG_INFO, is_slow ? MESSAGE_ID_LINK_SLOW : MESSAGE_ID_UNLINKED,
-                  "The link to %s is gone: %s%s%s.", w->name, n->by_us ? "ended by us, " : "", w->detail, lost);
+        words_log(w, is_slow ? LOG_NOTICE : LOG_INFO, is_slow ? MESSAGE_ID_LINK_SLOW : MESSAGE_ID_UNLINKED,
+                  "The link to %s is gone: %s%s.", w->name, n->by_us ? "ended by us, " : "", w->detail);
+}
+
+static void log_gap(const Words *w) {
+        const Notice *n = w->notice;
+
+        if (n->count == 1)
+                words_log(w, LOG_WARNING, MESSAGE_ID_GOSSIP_GAP, "Message %" PRIu64 " of %s is lost: no neighbour has it any more.",
+                          n->first, w->name);
+        else
+                words_log(w, LOG_WARNING, MESSAGE_ID_GOSSIP_GAP,
+                          "%" PRIu64 " messages of %s are lost, from %" PRIu64 " to %" PRIu64
+                          ": no neighbour has them any more.", n->count, w->name, n->first, n->last);
 }
 
 static void log_words(const Words *w) {
@@ -266,6 +275,9 @@ static void log_words(const Words *w) {
                 return;
         case NOTICE_UNLINKED:
                 log_unlinked(w);
+                return;
+        case NOTICE_GAP:
+                log_gap(w);
                 return;
         case NOTICE_BUSY:
                 words_log(w, LOG_INFO, NULL, "%s refuses more links (busy), trying the next.", w->name);

@@ -141,6 +141,27 @@ static int on_overflow(const Monitor *monitor, const Instance *instance, sd_bus_
                                                 "reason", sentence));
 }
 
+static int on_gap(const Monitor *monitor, const Instance *instance, sd_bus_message *m) {
+        _cleanup_free_ char *sentence = NULL;
+        uint64_t first, last, count;
+        const char *origin;
+        int r;
+
+        r = sd_bus_message_read(m, "sttt", &origin, &first, &last, &count);
+        if (r < 0)
+                return r;
+        if (asprintf(&sentence, "%s of it lost, from %" PRIu64 " to %" PRIu64, COUNT_TEXT(count, "message"), first, last) < 0)
+                return -ENOMEM;
+        return monitor_print(monitor, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:s}",
+                                                "instance", instance->text,
+                                                "event", "gap",
+                                                "what", origin,
+                                                "first", json_u64(first),
+                                                "last", json_u64(last),
+                                                "count", json_u64(count),
+                                                "reason", sentence));
+}
+
 static int monitor_on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         static const struct {
                 const char *member;
@@ -149,6 +170,7 @@ static int monitor_on_signal(sd_bus_message *m, void *userdata, sd_bus_error *er
                 { "PeerChanged",  on_peer_changed  },
                 { "SeedChanged",  on_seed_changed  },
                 { "StateChanged", on_state_changed },
+                { "Gap",          on_gap           },
                 { "Overflow",     on_overflow      },
         };
         const MonitorMatch *match = userdata;

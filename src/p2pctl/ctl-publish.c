@@ -122,9 +122,12 @@ int verb_publish(Ctl *ctl, size_t n_arguments, char **arguments) {
         n_links = fact_u64(fact_object(facts, "links"), "outgoing") + fact_u64(fact_object(facts, "links"),
                                                                                "inbound");
         if (ctl->full || strlen(id) < NODE_ID_TEXT_SIZE)
-                printf("published %s to %s\n", id, COUNT_TEXT(n_links, "link"));
+                printf("published %s", id);
         else
-                printf("published %.8s%s%s to %s\n", id, output_is_utf8() ? "…" : "...", id + NODE_ID_TEXT_SIZE - 1,
-                       COUNT_TEXT(n_links, "link"));
+                printf("published %.8s%s%s", id, output_is_utf8() ? "…" : "...", id + NODE_ID_TEXT_SIZE - 1);
+        if (n_links > 0)
+                printf(" to %s\n", COUNT_TEXT(n_links, "link"));
+        else
+                printf("; there is no link yet, it waits for one\n");
         return 0;
 }

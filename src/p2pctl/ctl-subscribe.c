@@ -17,6 +17,7 @@ typedef struct Subscriber {
         char **patterns;
         size_t n_patterns;
         char *path;             /* of the subscription, NULL: none just now */
+        bool has_begun;         /* it is not the first one */
         uint64_t n_received;
 } Subscriber;
 
@@ -139,6 +140,16 @@ static int subscriber_on_overflow(sd_bus_message *m, void *userdata, sd_bus_erro
         return 0;
 }
 
+static int append_options(sd_bus_message *m, const Subscriber *subscriber) {
+        const Ctl *ctl = subscriber->ctl;
+
+        if (!ctl->since || subscriber->has_begun)
+                return sd_bus_message_append(m, "a{sv}", 0);
+        if (strchr(ctl->since, '-'))
+                return sd_bus_message_append(m, "a{sv}", 1, "since", "s", ctl->since);
+        return sd_bus_message_append(m, "a{sv}", 1, "since", "t", ctl->since_seconds);
+}
+
 /* Return: 0, or an error that has been reported. */
 static int subscriber_subscribe(Subscriber *subscriber) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
@@ -157,7 +168,7 @@ static int subscriber_subscribe(Subscriber *subscriber) {
                         return r;
         }
         if ((r = sd_bus_message_close_container(m)) < 0 ||
-            (r = sd_bus_message_append(m, "a{sv}", 0)) < 0)
+            (r = append_options(m, subscriber)) < 0)
                 return r;
 
         r = sd_bus_call(subscriber->ctl->bus, m, CALL_TIMEOUT_USEC, &error, &reply);
@@ -167,6 +178,7 @@ static int subscriber_subscribe(Subscriber *subscriber) {
         if (r < 0)
                 return r;
 
+        subscriber->has_begun = true;
         subscriber->path = strdup(path);
         return subscriber->path ? 0 : -ENOMEM;
 }

@@ -44,6 +44,8 @@ typedef struct Ctl {
         uint64_t count;
         bool has_timeout;
         usec_t timeout_usec;    /* USEC_INFINITY: for ever */
+        const char *since;      /* NULL: from now on */
+        uint64_t since_seconds; /* unless it is the id of a message, which has a "-" */
         bool has_first_port;
         uint16_t first_port;
 

@@ -133,6 +133,34 @@ const char *suggestion(const char *text, const char *const *names, size_t n_name
 
 const char *const log_levels[N_LOG_LEVELS] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
+int ago_parse(const char *text, uint64_t *ret_seconds) {
+        static const struct {
+                const char *name;
+                uint64_t seconds;
+        } units[] = { { "", 1 }, { "s", 1 }, { "min", 60 }, { "h", 60 * 60 }, { "d", 24 * 60 * 60 } };
+        size_t n_digits = strspn(text, "0123456789");
+        char digits[12] = "";
+        uint64_t value;
+        int r;
+
+        if (n_digits == 0)
+                return -EINVAL;
+        if (n_digits >= sizeof(digits))
+                return -ERANGE;
+        memcpy(digits, text, n_digits);
+        r = parse_u64(digits, &value);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(units); i++)
+                if (streq(text + n_digits, units[i].name)) {
+                        if (value > TIMEOUT_SECONDS_MAX / units[i].seconds)
+                                return -ERANGE;
+                        *ret_seconds = value * units[i].seconds;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 int timeout_parse(const char *text, usec_t *ret) {
         char whole[24] = "";
         const char *point = strchr(text, '.');

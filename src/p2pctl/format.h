@@ -46,5 +46,8 @@ const char *suggestion(const char *text, const char *const *names, size_t n_name
 #define N_LOG_LEVELS 8
 extern const char *const log_levels[N_LOG_LEVELS];
 
+/* "90", "90s", "5min", "2h", "1d": in seconds, at most a year. Return: 0, -EINVAL, -ERANGE. */
+int ago_parse(const char *text, uint64_t *ret_seconds);
+
 /* "3", "1.5": seconds, for options. 0 is USEC_INFINITY. Return: 0, -EINVAL, -ERANGE. */
 int timeout_parse(const char *text, usec_t *ret);

@@ -103,6 +103,14 @@ static int parse_timeout(Ctl *ctl, const Option *option, const char *value) {
         return 0;
 }
 
+/* "300", "5min", or the id of a message, which the peer knows better than we do. */
+static int parse_since(Ctl *ctl, const Option *option, const char *value) {
+        ctl->since = value;
+        if (!strchr(value, '-') && ago_parse(value, &ctl->since_seconds) < 0)
+                return fail_value(option, value, "a time such as 90, 90s, 5min, 2h or 1d, or the id of a message");
+        return 0;
+}
+
 static int parse_first_port(Ctl *ctl, const Option *option, const char *value) {
         ctl->has_first_port = true;
         if (parse_port(value, &ctl->first_port) < 0)
@@ -135,6 +143,8 @@ const Option options[] = {
           WORDS_NONE, parse_count },
         { 0,   "timeout",     "SECONDS",           "end after so long (0: never)", "wait-online subscribe monitor",
           WORDS_NONE, parse_timeout },
+        { 0,   "since",       "TIME|ID",           "also what is stored of that time, or after that message", "subscribe",
+          WORDS_NONE, parse_since },
         { 0,   "raw",         NULL,                "print payloads alone, as they are", "subscribe",
           WORDS_NONE, parse_set, FIELD(raw) },
         { 0,   "dot",         NULL,                "print a graph for Graphviz", "topology",

@@ -3,6 +3,7 @@
 #include "peerd/peerd-bus.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/text.h"
 #include "bus/error.h"
@@ -82,13 +83,16 @@ static json_t *describe_seeds(const Node *node) {
 }
 
 static json_t *describe_gossip(const Node *node) {
-        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}",
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
                          "published", (json_int_t) node_counter(node, COUNTER_GOSSIP_PUBLISHED),
                          "received", (json_int_t) node_counter(node, COUNTER_GOSSIP_RECEIVED),
                          "duplicates", (json_int_t) node_counter(node, COUNTER_GOSSIP_DUPLICATES),
                          "forwarded", (json_int_t) node_counter(node, COUNTER_GOSSIP_FORWARDED),
                          "refused", (json_int_t) node_counter(node, COUNTER_GOSSIP_REFUSED),
-                         "lost", (json_int_t) node_counter(node, COUNTER_GOSSIP_LOST));
+                         "lost", (json_int_t) node_counter(node, COUNTER_GOSSIP_LOST),
+                         "repaired", (json_int_t) node_counter(node, COUNTER_GOSSIP_REPAIRED),
+                         "stored", (json_int_t) peer_n_stored(node),
+                         "storedBytes", (json_int_t) peer_stored_size(node));
 }
 
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -117,6 +121,8 @@ static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error
                 { "Publishers",      publishers_n(peerd_of(userdata)->publishers)           },
                 { "SeedsRegistered", node_n_registered(node)                                },
                 { "SeedsWanted",     node_n_wanted(node)                                    },
+                { "StoreBytes",      peer_stored_size(node)                                 },
+                { "StoreMessages",   peer_n_stored(node)                                    },
                 { "Streams",         streams_n(peerd_of(userdata)->streams)                 },
                 { "Subscriptions",   subscriptions_n(peerd_of(userdata)->subscriptions)     },
         };
@@ -155,10 +161,9 @@ static int publish_authorized(sd_bus_message *m, void *userdata, sd_bus_error *e
                                          size, PAYLOAD_MAX);
 
         r = peer_publish(peerd->daemon.node, topic, slice_of(data, size), daemon_now(&peerd->daemon), &id);
-        if (r == -ENOTCONN)
-                return bus_error_set(error, r, "This peer has no link to another one; nobody would get the message.");
         if (r == -EBUSY)
-                return bus_error_set(error, r, "The queue of a link is full; try again in a moment.");
+                return bus_error_set(error, r, "Too much waits on every link; try again in %" PRIu64 " ms.",
+                                     peer_retry_usec(peerd->daemon.node) / USEC_PER_MSEC);
         if (r < 0)
                 return r;
 
@@ -318,6 +323,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Ping", SD_BUS_ARGS("s", peer), SD_BUS_RESULT("t", rtt), method_ping,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         NODE_BUS_SIGNALS,
+        SD_BUS_SIGNAL_WITH_ARGS("Gap", SD_BUS_ARGS("s", origin, "t", first, "t", last, "t", count), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Overflow", SD_BUS_ARGS("s", where, "t", dropped), 0),
         NODE_BUS_PROPERTIES,
         SD_BUS_VTABLE_END

@@ -155,8 +155,6 @@ static bool publisher_publish(Publisher *publisher, Slice body) {
                 publisher_refused(publisher, STREAM_BAD_TOPIC);
         else if (r == -EMSGSIZE)
                 publisher_refused(publisher, STREAM_TOO_LARGE);
-        else if (r == -ENOTCONN)
-                publisher_refused(publisher, STREAM_NOT_LINKED);
         else if (r == -EBADMSG)
                 publisher_close(publisher, STREAM_MALFORMED);
         else if (r == -ESHUTDOWN)

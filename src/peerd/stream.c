@@ -10,6 +10,7 @@
 
 #include "io/byte-queue.h"
 #include "peerd/patterns.h"
+#include "peerd/since.h"
 #include "service/node-bus.h"
 #include "wire/stream-record.h"
 
@@ -24,6 +25,7 @@ struct Stream {
         Patterns patterns;
         ByteQueue queue;
         uint64_t n_lost;                /* and not told yet */
+        usec_t opened_usec;             /* what was published before is not for it */
         Stream *prev, *next;
 };
 
@@ -152,7 +154,8 @@ void streams_deliver(Streams *streams, const Delivery *delivery) {
                 .payload = delivery->payload,
         };
         DL_FOREACH(streams->list, stream)
-                if (patterns_match(&stream->patterns, topic))
+                if (patterns_match(&stream->patterns, topic) &&
+                    since_is_due(stream->opened_usec, delivery->age_usec, daemon_now(streams->daemon)))
                         stream_deliver(stream, &message);
 }
 
@@ -169,6 +172,7 @@ static int stream_open(void *userdata, sd_bus_message *m, uid_t user, sd_bus_err
         stream->all = streams;
         stream->user = user;
         stream->fd = -EBADF;
+        stream->opened_usec = daemon_now(streams->daemon);
 
         if ((r = patterns_read(&stream->patterns, m, error)) < 0 ||
             (r = node_bus_read_no_options(m, error)) < 0 ||

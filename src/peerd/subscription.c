@@ -4,6 +4,9 @@
  *      Subscribe()          the bus says whose it is
  *          ---> ASKING_USER -------------------------> ACTIVE ---> Close(), or the subscriber leaves the bus
  *
+ * One that asks for stored messages is behind at first: it reads them from the store, as fast as it confirms them, and what is
+ * delivered meanwhile as well, until there is nothing left there that it has not got.
+ *
  * A subscriber could leave between its call and our match for that; so the bus is asked once, behind the match, whether
  * it is still there.
  */
@@ -18,8 +21,10 @@
 #include "bus/names.h"
 #include "daemon/log.h"
 #include "daemon/message-ids.h"
+#include "core/peer-node.h"
 #include "peerd/delivery.h"
 #include "peerd/patterns.h"
+#include "peerd/since.h"
 #include "service/node-bus.h"
 
 #define ASKING_MAX 64U                  /* calls that wait for the bus */
@@ -41,6 +46,12 @@ struct Subscription {
         bool is_counted;                /* among what the user has */
         Patterns patterns;
         char path[PATH_SIZE];
+
+        Since since;
+        usec_t published_usec;          /* those published before are not wanted; 0: all are */
+        uint64_t serial;                /* of the last delivery that it got, or did not want */
+        uint64_t owed;                  /* all after that serial are promised; before, those that are stored */
+        bool is_behind;
 
         sd_bus_slot *user_slot, *match_slot, *owner_slot, *object_slot;
         sd_bus_message *closer;         /* a Close() of somebody else, while the bus says who that is */
@@ -116,6 +127,7 @@ size_t subscriptions_n(const Subscriptions *subscriptions) {
 /* ---- flow control ---- */
 
 static void subscription_ping(Subscription *subscription);
+static void subscription_catch_up(Subscription *subscription);
 
 /* Any answer of the subscriber says that it has read what came before the question; one of the bus itself says nothing. */
 static int subscription_on_pong(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -127,6 +139,7 @@ static int subscription_on_pong(sd_bus_message *m, void *userdata, sd_bus_error 
                 subscription->n_unconfirmed = subscription->n_behind_ping;
         if (subscription->n_unconfirmed > 0)
                 subscription_ping(subscription);
+        subscription_catch_up(subscription);
         return 0;
 }
 
@@ -212,19 +225,93 @@ static int subscription_send(Subscription *subscription, const Delivery *deliver
         return sd_bus_send_to(subscription->bus, m, subscription->subscriber, NULL);
 }
 
-static void subscription_deliver(Subscription *subscription, const Delivery *delivery, const char *topic) {
-        size_t size = SIGNAL_OVERHEAD + delivery->payload.size + delivery->topic.size + strlen(delivery->origin_name);
+/* It was published when the subscription existed already, or later than it asked for. */
+static bool subscription_is_due(const Subscription *subscription, const Delivery *delivery) {
+        return since_is_due(subscription->published_usec, delivery->age_usec, daemon_now(subscription->all->service->daemon));
+}
 
-        if (subscription->call || !patterns_match(&subscription->patterns, topic))
+static size_t delivery_signal_size(const Delivery *delivery) {
+        return SIGNAL_OVERHEAD + delivery->payload.size + delivery->topic.size + strlen(delivery->origin_name);
+}
+
+/* Who has confirmed everything gets any message, however large. */
+static bool subscription_has_room(const Subscription *subscription, size_t size) {
+        return subscription->n_unconfirmed == 0 || subscription->n_unconfirmed + size <= SUBSCRIPTION_UNCONFIRMED_MAX;
+}
+
+static void subscription_deliver(Subscription *subscription, const Delivery *delivery, const char *topic) {
+        size_t size = delivery_signal_size(delivery);
+
+        if (subscription->call || subscription->is_behind || delivery->serial <= subscription->serial)
                 return;
 
-        /* Who has confirmed everything gets any message, however large. */
-        if (subscription->n_unconfirmed > 0 && subscription->n_unconfirmed + size > SUBSCRIPTION_UNCONFIRMED_MAX)
-                subscription_dropped(subscription);
-        else if (subscription_send(subscription, delivery, topic) < 0)
+        subscription->serial = delivery->serial;
+        if (!patterns_match(&subscription->patterns, topic) || !subscription_is_due(subscription, delivery))
+                return;
+        if (!subscription_has_room(subscription, size) || subscription_send(subscription, delivery, topic) < 0)
                 subscription_dropped(subscription);
         else
                 subscription_sent(subscription, size);
+}
+
+/* What has gone from the store before it was read is lost. */
+static void subscription_skip_to(Subscription *subscription, uint64_t serial) {
+        for (uint64_t missing = MAX(subscription->serial, subscription->owed); missing < serial; missing++)
+                subscription_dropped(subscription);
+        subscription->serial = MAX(subscription->serial, serial);
+}
+
+/* Goes on in the store where it is. */
+static void subscription_catch_up(Subscription *subscription) {
+        const Daemon *daemon = subscription->all->service->daemon;
+        char topic[TOPIC_MAX + 1];
+        Delivery delivery;
+
+        while (subscription->is_behind && peer_next_stored(daemon->node, subscription->serial, daemon_now(daemon), &delivery)) {
+                size_t size = delivery_signal_size(&delivery);
+
+                memcpy(topic, delivery.topic.data, delivery.topic.size);
+                topic[delivery.topic.size] = 0;
+                if (patterns_match(&subscription->patterns, topic) && subscription_is_due(subscription, &delivery)) {
+                        if (!subscription_has_room(subscription, size))
+                                return;
+                        if (subscription_send(subscription, &delivery, topic) < 0)
+                                subscription_dropped(subscription);
+                        else
+                                subscription_sent(subscription, size);
+                }
+                subscription_skip_to(subscription, delivery.serial - 1);
+                subscription->serial = delivery.serial;
+        }
+        if (subscription->is_behind)
+                subscription_skip_to(subscription, peer_last_serial(daemon->node));
+        subscription->is_behind = false;
+}
+
+/* Where it begins. */
+static int subscription_begin(Subscription *subscription, sd_bus_error *error) {
+        const Daemon *daemon = subscription->all->service->daemon;
+        Delivery delivery;
+
+        subscription->serial = subscription->owed = peer_last_serial(daemon->node);
+        switch (subscription->since.kind) {
+        case SINCE_NOW:
+                return 0;
+        case SINCE_AGO:
+                subscription->published_usec = usec_sub(daemon_now(daemon), subscription->since.ago_usec);
+                if (peer_next_stored(daemon->node, 0, daemon_now(daemon), &delivery))
+                        subscription->serial = delivery.serial - 1;
+                break;
+        case SINCE_MESSAGE:
+                subscription->published_usec = 0;
+                subscription->serial = subscription->owed = peer_serial_of(daemon->node, &subscription->since.id);
+                if (subscription->serial == 0)
+                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                "The message of the option 'since' is not stored here any more.");
+                break;
+        }
+        subscription->is_behind = true;
+        return 0;
 }
 
 void subscriptions_deliver(Subscriptions *subscriptions, const Delivery *delivery) {
@@ -379,6 +466,9 @@ static int subscription_activate(Subscription *subscription, sd_bus_error *error
         if (r < 0)
                 return r;
         subscription->is_counted = true;
+        r = subscription_begin(subscription, error);
+        if (r < 0)
+                return r;
 
         (void) snprintf(subscription->path, sizeof(subscription->path), BUS_PATH_SUBSCRIPTIONS "/s%llu",
                         (unsigned long long) ++all->n_made);
@@ -411,6 +501,7 @@ static int subscription_on_user(sd_bus_message *answer, void *userdata, sd_bus_e
         subscription->all->n_asking--;
         subscription->all->n_active++;
         (void) sd_bus_emit_object_added(subscription->bus, subscription->path);
+        subscription_catch_up(subscription);
         return 0;
 }
 
@@ -435,9 +526,10 @@ int subscriptions_subscribe(Subscriptions *subscriptions, sd_bus_message *m, sd_
         r = patterns_read(&subscription->patterns, m, error);
         if (r < 0)
                 return r;
-        r = node_bus_read_no_options(m, error);
+        r = since_read(m, &subscription->since, error);
         if (r < 0)
                 return r;
+        subscription->published_usec = daemon_now(subscriptions->service->daemon);
         r = credential_ask(subscription->bus, &subscription->user_slot, subscription->subscriber, subscription_on_user,
                            subscription);
         if (r < 0)

@@ -166,9 +166,6 @@ static void emit_suspect(Service *service, const Notice *notice) {
 static void emit_unlinked(Service *service, const Notice *notice) {
         emit_member(service, notice, "unlinked", notice_reason(notice, (char[DETAIL_MAX + 1]){}));
         member_bus_unlinked(service, &notice->id);
-
-        if (notice->total > 0)
-                service_emit(service, "Overflow", "st", PEER_PATH(&notice->id), (uint64_t) notice->total);
 }
 
 void service_on_notice(Service *service, const Notice *notice) {
@@ -222,6 +219,10 @@ void service_on_notice(Service *service, const Notice *notice) {
                 return;
         case NOTICE_UNLINKED:
                 emit_unlinked(service, notice);
+                return;
+
+        case NOTICE_GAP:
+                service_emit(service, "Gap", "sttt", NODE_ID_TEXT(&notice->id), notice->first, notice->last, notice->count);
                 return;
 
         case NOTICE_SESSION_REFUSED:

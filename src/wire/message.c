@@ -285,6 +285,8 @@ int message_decode(Message *ret, const Frame *frame) {
                 tlv_load(layout, frame->body, ret);
         }
         ret->type = frame->type;
+        if (frame->type == MESSAGE_GOSSIP)
+                ret->gossip.body = frame->body;
         return 1;
 }
 
@@ -312,6 +314,28 @@ int message_encode(FrameBuffer **ret, const Message *message) {
         p = tlv_store(layout_of(message->type), message, p);
         assert(p == buffer->data + size);
 
+        *ret = buffer;
+        return 0;
+}
+
+int gossip_copy(FrameBuffer **ret, GossipMessage *gossip, uint32_t age_msec, uint8_t n_hops) {
+        Slice body = gossip->body;
+        FrameBuffer *buffer = frame_buffer_new(FRAME_HEADER_SIZE + body.size);
+        uint8_t *p;
+
+        if (!buffer)
+                return -ENOMEM;
+
+        p = put_be32(buffer->data, (uint32_t) (buffer->size - FRAME_LENGTH_SIZE));
+        p = put_u8(put_u8(p, MESSAGE_GOSSIP), 0);
+        (void) put_bytes(p, body.data, body.size);
+        tlv_patch_stamp(p, age_msec, n_hops);
+
+        gossip->topic.data = p + (gossip->topic.data - body.data);
+        gossip->payload.data = p + (gossip->payload.data - body.data);
+        gossip->body.data = p;
+        gossip->age_msec = age_msec;
+        gossip->n_hops = n_hops;
         *ret = buffer;
         return 0;
 }

@@ -353,6 +353,7 @@ typedef struct GossipMessage {
         Slice payload;                  /* 0 to PAYLOAD_MAX bytes */
         bool has_previous;              /* the first of an epoch says */
         Previous previous;              /* which was the last of the epoch before */
+        Slice body;                     /* when decoded: all its TLVs, see gossip_copy() */
 } GossipMessage;
 
 typedef struct Message {
@@ -426,6 +427,17 @@ int message_decode(Message *ret, const Frame *frame);
  * Return: 0, -ENOMEM.
  */
 int message_encode(FrameBuffer **ret, const Message *message);
+
+/**
+ * gossip_copy() - the frame of a received GOSSIP as it goes on
+ * @ret:        a new buffer with one reference, the caller's
+ * @gossip:     as message_decode() wrote it; then @ret holds its slices, too, and the age and hops are the new ones
+ *
+ * The bytes are copied as they are, but for age and hops: TLVs that this version does not know travel on.
+ *
+ * Return: 0, -ENOMEM.
+ */
+int gossip_copy(FrameBuffer **ret, GossipMessage *gossip, uint32_t age_msec, uint8_t n_hops);
 
 /* The size in bytes that message_encode() would make of it, the length field included. */
 size_t message_encoded_size(const Message *message);

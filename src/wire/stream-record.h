@@ -32,7 +32,6 @@ typedef enum StreamType {
 } StreamType;
 
 typedef enum StreamRefusal {
-        STREAM_NOT_LINKED = 1,
         STREAM_BAD_TOPIC = 2,
         STREAM_TOO_LARGE = 3,
 } StreamRefusal;

@@ -634,3 +634,12 @@ uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p) {
         assert(tlv_check(layout, slice_of(start, (size_t) (p - start))) == 0);
         return p;
 }
+
+void tlv_patch_stamp(uint8_t *body, uint32_t age_msec, uint8_t n_hops) {
+        uint8_t *p = body;
+
+        while ((p[0] & ~TLV_CRITICAL) != TAG_STAMP)
+                p += TLV_HEADER_SIZE + get_be24(p + 1);
+        p += TLV_HEADER_SIZE + STAMP_SIZE - sizeof(uint32_t) - sizeof(uint8_t);
+        (void) put_u8(put_be32(p, age_msec), n_hops);
+}

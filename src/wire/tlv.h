@@ -111,3 +111,6 @@ size_t tlv_size(const TlvLayout *layout, const void *object);
 
 /* Writes the body and returns the byte behind it. What tlv_check() would refuse is our own mistake (assert). */
 uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p);
+
+/* Changes age and hops in a body that has a STAMP. */
+void tlv_patch_stamp(uint8_t *body, uint32_t age_msec, uint8_t n_hops);

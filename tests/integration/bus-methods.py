@@ -234,7 +234,8 @@ class Asking(Methods):
         self.assertEqual(peer["members"], {"alive": 2, "suspect": 0, "left": 0, "dead": 0})
         self.assertEqual(peer["links"].keys(), {"outgoing", "inbound", "outgoingTarget", "inboundMax", "rttMedianUSec"})
         self.assertEqual((peer["links"]["outgoingTarget"], peer["links"]["inboundMax"]), (4, 8))
-        self.assertEqual(peer["gossip"].keys(), {"published", "received", "duplicates", "forwarded", "refused", "lost"})
+        self.assertEqual(peer["gossip"].keys(), {"published", "received", "duplicates", "forwarded", "refused", "lost",
+                                                 "repaired", "stored", "storedBytes"})
         self.assertEqual(sorted(peer["seeds"].pop("registeredAt")), [f"127.0.0.1:{port_of(seed)}" for seed in self.net.seeds])
         self.assertGreater(peer["seeds"].pop("nextTimestamp"), peer["timestamp"])
         self.assertEqual(peer["seeds"], {"configured": 2, "wanted": 2, "registered": 2})
@@ -290,7 +291,7 @@ class Doing(Methods):
                 (([""], {}), INVALID, "A pattern has 0 bytes.*" + pattern),
                 ((["x" * 256], {}), INVALID, "A pattern has 256 bytes.*" + pattern),
                 ((["/ok", "\u00e9"], {}), INVALID, pattern),
-                ((["/x"], {"Since": ("t", 0)}), INVALID, r"Found the option 'Since', accepted are none yet\.")):
+                ((["/x"], {"Since": ("t", 0)}), INVALID, r"Found the option 'Since', accepted is since\.")):
             self.assert_error(name, sentence, self.peer, "Subscribe", "asa{sv}", *values)
         self.assertEqual(self.net.json("-i", self.peer, "statistics")["statistics"]["Subscriptions"], 0)
 
@@ -455,14 +456,17 @@ class Reloading(NetworkTest):
 
 
 class Ends(NetworkTest):
-    def test_publishing_without_a_link_fails_and_says_so(self):
+    def test_what_is_published_without_a_link_waits_for_one(self):
         self.start_network(0, 1)
         (peer,) = self.peers
-        with minibus.Client(self.address) as client, self.assertRaises(minibus.BusError) as error:
-            client.call(bus_name(peer), ROOT, interface_of(peer), "Publish", "saya{sv}", "/x", b"", {})
-        self.assertEqual(error.exception.name, ERROR + "NotLinked")
-        self.assertIn("no link", error.exception.sentence)
-        self.ctl("-i", peer, "publish", "/x", "y", status=8)
+        with minibus.Client(self.address) as client:
+            client.call(bus_name(peer), ROOT, interface_of(peer), "Publish", "saya{sv}", "/x", b"first", {})
+        self.assertIn("; there is no link yet, it waits for one", self.ctl("-i", peer, "publish", "/x", "second").stdout)
+        with Attended(model.Session.dial(self.node(), "127.0.0.1", port_of(peer))) as link:
+            link.session.send("NEIGHBOR", priority=model.HIGH, links=0)
+            self.wait_for(lambda: link.bodies("MSG_RANGES"), "its list of messages")
+            link.session.send("MSG_WANT", range=link.bodies("MSG_RANGES")[0]["range"])
+            self.wait_for(lambda: [body["payload"] for body in link.bodies("GOSSIP")] == [b"first", b"second"], "both messages")
         self.ctl("-i", peer, "is-online", status=8)
         self.wait_for(lambda: self.busctl("get-property", bus_name(peer), ROOT, interface_of(peer), "State") == "isolated",
                       "it says that it is isolated")

@@ -17,8 +17,8 @@ SUBSCRIPTION = "org.p2pnet.Node1.Subscription"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
-def subscribe(client, instance, *patterns):
-    (path,) = client.call(bus_name(instance), ROOT, MANAGER, "Subscribe", "asa{sv}", list(patterns), {})
+def subscribe(client, instance, *patterns, **options):
+    (path,) = client.call(bus_name(instance), ROOT, MANAGER, "Subscribe", "asa{sv}", list(patterns), options)
     return path
 
 
@@ -261,24 +261,51 @@ class Messages(SharedNetworkTest):
         publish(publisher, self.peer, "/much", b"again")
         self.assertEqual([message.body[4] for message in self.messages(deaf)], [b"again"])
 
-    def test_a_link_that_is_too_slow_is_signalled(self):
+    def test_a_gap_is_signalled_and_shown(self):
         watcher = self.client()
-        watcher.match(f"type='signal',sender='{bus_name(self.other)}',member='Overflow'")
-        node = self.net.node(name="slow")
-        with model.Session.dial(node, "127.0.0.1", port_of(self.other)) as slow, \
-                Attended(model.Session.dial(self.net.node(name="quick"), "127.0.0.1", port_of(self.other))) as quick:
-            self.assertTrue(slow.neighbor(model.HIGH))
-            quick.session.send("NEIGHBOR", priority=model.HIGH, links=0)
-            self.net.wait_for(lambda: quick.bodies("ACCEPT"), "a link")
-            for number in range(200):
-                slow.send("PING", nonce=number, links=1)        # it is alive
-                quick.session.publish("/flood", bytes(256 * 1024))
-                if "The link to slow is gone" in self.net.log(self.other):
-                    break
-            where, dropped = watcher.signal("Overflow").body
-            self.assertEqual(where, f"{ROOT}/peer/{node.id.hex()}")
-            self.assertEqual(dropped, self.net.json("-i", self.other, "statistics")["statistics"]["GossipLost"])
-            self.assertGreater(dropped, 1, "not only the one that did not fit")
+        watcher.match(f"type='signal',sender='{bus_name(self.other)}',member='Gap'")
+        lost = self.net.json("-i", self.other, "statistics")["statistics"]["GossipLost"]
+        node = self.net.node(name="forgetful")
+        with Attended(model.Session.dial(node, "127.0.0.1", port_of(self.other))) as link:
+            link.session.send("NEIGHBOR", priority=model.HIGH, links=0)
+            self.net.wait_for(lambda: link.bodies("ACCEPT"), "a link")
+            link.session.send("MSG_RANGES", range=[])
+            for sequence in (1, 5):
+                link.session.send("GOSSIP", stamp=model.Stamp(node.id, node.epoch, sequence, 0, 1), topic="/gap", payload=b"")
+            for _ in range(40):             # it stores none of them, and says so when it is asked
+                time.sleep(0.1)
+                link.session.send("MSG_RANGES", range=[])
+            self.assertEqual(watcher.signal("Gap").body, [node.id.hex(), 2, 4, 3])
+        self.assertEqual(self.net.json("-i", self.other, "statistics")["statistics"]["GossipLost"], lost + 3)
+        self.net.wait_log(self.other, r"3 messages of \S+ are lost, from 2 to 4: no neighbour has them any more\.")
+
+    def test_a_subscription_can_begin_in_the_past(self):
+        publisher, late, later, now = (self.client() for _ in range(4))
+        ids = [publish(publisher, self.peer, "/past", b"%d" % number)[0] for number in range(5)]
+        self.net.wait_for(lambda: ids[-1] in self.net.ctl("-i", self.other, "subscribe", "--since=1h", "--json=short", "--timeout=0.5",
+                                                          "/past").stdout, "it has come")
+        subscribe(now, self.other, "/past")
+        subscribe(late, self.other, "/past", since=("t", 3600))
+        subscribe(later, self.other, "/past", since=("s", ids[2]))
+        ids += [publish(publisher, self.peer, "/past", b"%d" % number)[0] for number in range(5, 8)]
+        for client, first in ((late, 0), (later, 3), (now, 5)):
+            self.assertEqual([message.body[0] for message in self.messages(client)], ids[first:])
+        with self.assertRaises(minibus.BusError) as error:
+            subscribe(late, self.other, "/past", since=("s", ids[2][:-1] + "fff"))
+        self.assertIn("not stored here any more", error.exception.sentence)
+        with self.assertRaises(minibus.BusError) as error:
+            subscribe(late, self.other, "/past", since=("s", "yesterday"))
+        self.assertIn("'since'", error.exception.sentence)
+
+    def test_much_of_the_past_comes_as_fast_as_it_is_read(self):
+        publisher, client = self.client(), self.client()
+        for number in range(40):
+            publish(publisher, self.peer, "/much-past", bytes([number]) * 100000)
+        subscribe(client, self.peer, "/much-past", since=("t", 3600))
+        got, end = [], time.monotonic() + 30
+        while len(got) < 40 and time.monotonic() < end:
+            got += [message.body[4][0] for message in self.messages(client, 0.1)]
+        self.assertEqual(got, list(range(40)))
 
 
 class Away(NetworkTest):

@@ -259,6 +259,7 @@ class Sessions(SharedNetworkTest):
         with dial(self.net.node(), self.peer) as session:
             self.assertTrue(session.neighbor(model.HIGH))
             began = time.monotonic()
+            self.assertEqual(model.decode(*session.read_frame(began + 10)), ("MSG_RANGES", {"range": []}))
             name, body = model.decode(*session.read_frame(began + 10))
             self.assertEqual(name, "PING")
             session.send("PONG", nonce=body["nonce"], links=1)

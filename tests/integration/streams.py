@@ -17,7 +17,7 @@ LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
 INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
 
 MESSAGE, LOST, PUBLISH, ACCEPTED, REFUSED, CLOSED = 1, 2, 16, 17, 18, 19
-NOT_LINKED, BAD_TOPIC, TOO_LARGE = 1, 2, 3
+BAD_TOPIC, TOO_LARGE = 2, 3
 BAD_VERSION, MALFORMED = 1, 2
 PAYLOAD_MAX = 1 << 20
 
@@ -246,13 +246,14 @@ class Streams(Tools, SharedNetworkTest):
 
 
 class Alone(Tools, NetworkTest):
-    def test_without_a_link_records_are_refused(self):
+    def test_without_a_link_records_are_accepted_and_wait_for_one(self):
         self.start_network(0, 1)
         (peer,) = self.peers
         with minibus.Client(self.address, with_fds=True) as self.client:
             publisher = self.open_publisher(peer)
             publisher.socket.sendall(publish("/x"))
-            self.assertEqual(publisher.answers(1), [[NOT_LINKED]])
+            self.assertEqual(publisher.answers(1), [1])
+            self.assertEqual(self.json("-i", peer, "statistics")["statistics"]["StoreMessages"], 1)
 
     def test_a_publisher_waits_while_a_link_takes_nothing(self):
         self.start_network(0, 1)

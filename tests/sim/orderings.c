@@ -266,6 +266,11 @@ static void arrive(World *world, unsigned caller, unsigned number, unsigned side
                 break;
         }
         item_free(item);
+
+        /* What belongs to the broadcast changes no session: it comes with what it follows, or there would be many more orders of
+         * the same. */
+        if (end->open && end->first && end->first->type == ITEM_FRAME && end->first->frame->data[4] >= MESSAGE_GOSSIP)
+                arrive(world, caller, number, side);
 }
 
 /* ---- choices ---- */

@@ -45,8 +45,8 @@ static void assert_config_is_default(const Config *config) {
         assert_int_equal(config->gossip_log_level, LOG_INFO);
         assert_int_equal(config->security_mode, SECURITY_UNSET);
         assert_false(config->accept_plaintext);
-        assert_int_equal(config->store_size_max, 16 << 20);
-        assert_int_equal(config->store_age_usec, 600 * USEC_PER_SEC);
+        assert_int_equal(config->params.store_size_max, 16 << 20);
+        assert_int_equal(config->params.store_age_usec, 600 * USEC_PER_SEC);
         assert_int_equal(config->subscriptions_max, 64);
         assert_int_equal(config->records_max, 32768);
 }
@@ -239,8 +239,8 @@ static void test_everything_that_can_be_said_is_kept(void **state) {
         assert_int_equal(config->params.hello_interval_usec, 100 * USEC_PER_MSEC);
         assert_int_equal(config->gossip_log_level, LOG_DEBUG);
         assert_int_equal(config->log_level, LOG_WARNING);
-        assert_int_equal(config->store_size_max, 4 << 20);
-        assert_int_equal(config->store_age_usec, 20 * USEC_PER_SEC);
+        assert_int_equal(config->params.store_size_max, 4 << 20);
+        assert_int_equal(config->params.store_age_usec, 20 * USEC_PER_SEC);
         assert_int_equal(config->params.lease_usec, 2 * USEC_PER_SEC);
         assert_int_equal(config->params.queue_max, 65536);
         assert_int_equal(config->subscriptions_max, 3);

@@ -100,6 +100,35 @@ static inline void send_gossip(Harness *h, LinkId link, uint8_t origin, uint64_t
         harness_send(h, link, &message);
 }
 
+/* IHAVE, GRAFT, MSG_RANGES or MSG_WANT with one range of origin 9 in epoch 1; none when @last is 0. */
+static inline void send_ranges(Harness *h, LinkId link, MessageType type, uint64_t first, uint64_t last) {
+        Message message = { .type = type };
+
+        if (last > 0) {
+                message.ranges.n_ranges = 1;
+                message.ranges.ranges[0] = (Range) { .origin = ID(9), .epoch = 1, .first = first, .last = last };
+        }
+        harness_send(h, link, &message);
+}
+
+static inline void send_prune(Harness *h, LinkId link) {
+        Message message = { .type = MESSAGE_PRUNE };
+
+        harness_send(h, link, &message);
+}
+
+/* The next message on that link has that type, and one range of origin 9. */
+static inline void expect_range(Harness *h, LinkId link, MessageType type, uint64_t first, uint64_t last) {
+        const Message *message = harness_next(h, link);
+
+        assert_non_null(message);
+        assert_int_equal(message->type, type);
+        assert_int_equal(message->ranges.n_ranges, 1);
+        assert_true(node_id_equal(&message->ranges.ranges[0].origin, &(NodeId[]) { ID(9) }[0]));
+        assert_int_equal(message->ranges.ranges[0].first, first);
+        assert_int_equal(message->ranges.ranges[0].last, last);
+}
+
 /* ---- peers ---- */
 
 static inline Harness *peer_new(const NodeSettings *settings) {
@@ -134,6 +163,14 @@ static inline int setup_quiet_peer(void **state) {
         return 0;
 }
 
+/* The node lists what it stores, as it does on each new link; the other end stores nothing. */
+static inline void expect_listing(Harness *h, LinkId link) {
+        Message message = { .type = MESSAGE_MSG_RANGES };
+
+        assert_non_null(harness_find(h, link, MESSAGE_MSG_RANGES));
+        harness_send(h, link, &message);
+}
+
 /* That peer calls and becomes a link; what else happens, dials for one, is the test's to look at. */
 static inline LinkId link_in_of(Harness *h, const Other *other, uint16_t n_links) {
         LinkId link = harness_open(h, other);
@@ -141,6 +178,7 @@ static inline LinkId link_in_of(Harness *h, const Other *other, uint16_t n_links
         assert_int_not_equal(link, 0);
         send_neighbor(h, link, PRIORITY_LOW, n_links);
         assert_non_null(harness_find(h, link, MESSAGE_ACCEPT));
+        expect_listing(h, link);
         return link;
 }
 
@@ -179,6 +217,7 @@ static inline LinkId link_out(Harness *h, uint8_t n) {
         answer_neighbor(h, link, n);
         send_accept(h, link, 4);
         assert_true(harness_is_up(h, link));
+        expect_listing(h, link);
         return link;
 }
 

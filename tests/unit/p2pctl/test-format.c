@@ -101,6 +101,25 @@ static void test_other_timeouts_are_refused(void **state) {
         assert_int_equal(timeout_parse("99999999999999999999999999999999", &usec), -ERANGE);
 }
 
+static void test_times_ago_have_units(void **state) {
+        static const struct {
+                const char *text;
+                uint64_t seconds;
+        } valid[] = { { "0", 0 }, { "90", 90 }, { "90s", 90 }, { "5min", 300 }, { "2h", 7200 }, { "365d", 31536000 } };
+        static const char *const invalid[] = { "", "min", "-1", "5 min", "5m", "1.5h", "5minutes", "x" };
+        static const char *const too_long[] = { "366d", "31536001", "99999999999999999999" };
+        uint64_t seconds;
+
+        for (size_t i = 0; i < ELEMENTSOF(valid); i++) {
+                assert_int_equal(ago_parse(valid[i].text, &seconds), 0);
+                assert_int_equal(seconds, valid[i].seconds);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(invalid); i++)
+                assert_int_equal(ago_parse(invalid[i], &seconds), -EINVAL);
+        for (size_t i = 0; i < ELEMENTSOF(too_long); i++)
+                assert_int_equal(ago_parse(too_long[i], &seconds), -ERANGE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_times_are_told_from_now),
@@ -110,6 +129,7 @@ int main(void) {
                 cmocka_unit_test(test_only_text_is_told_as_text),
                 cmocka_unit_test(test_a_slip_of_the_finger_is_recognised),
                 cmocka_unit_test(test_another_word_suggests_nothing),
+                cmocka_unit_test(test_times_ago_have_units),
                 cmocka_unit_test(test_timeouts_are_seconds),
                 cmocka_unit_test(test_other_timeouts_are_refused),
         };

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Repair: what a node missed while it was away, cut off, or while the tree was broken, it gets from the stores of its neighbours.
+ *
+ * Both ends of a new link list what they store (MSG_RANGES, as many as it takes: one with less than 512 ranges is the last), and
+ * ask for what they lack (MSG_WANT). The same happens once a minute with one random lazy link, and with all links when there is a
+ * gap that nobody announced. A listing is answered by one, unless it is itself the answer.
+ *
+ * What somebody asks for, here or by GRAFT, waits until its link has room; it is never dropped. Bounded: the ranges that wait for
+ * a link, and the bytes that one link can be made to carry in a minute.
+ */
+
+#include <errno.h>
+
+#include "core/peer-node-internal.h"
+
+#define REPAIR_USEC (60 * USEC_PER_SEC)         /* between two questions to a neighbour for what we may have missed, +-50 % */
+#define ASK_AGAIN_USEC (1 * USEC_PER_SEC)
+#define LISTINGS_PER_INTERVAL 8U                /* answered in 10 s */
+#define LISTING_FRAMES_MAX 32U
+#define WANTED_MAX 16384U                       /* ranges that wait for one link */
+#define WANTED_FACTOR 8U                        /* so many whole stores in a minute are more than anybody can need */
+#define ANSWERS_PER_TURN 32U                    /* ranges and messages, on one link */
+
+/* ---- asking ---- */
+
+bool repair_lacks(const Node *node, const Range *range) {
+        const SeenOrigin *origin;
+        uint64_t first, last;
+
+        /* What we published ourselves we know best. */
+        if (range->epoch == node->identity.epoch && node_id_equal(&range->origin, &node->identity.id))
+                return false;
+        origin = seen_find(&node->peer->seen, &range->origin, range->epoch);
+        return !origin || seen_missing(origin, range->first, range->last, &first, &last);
+}
+
+static int repair_list(Node *node, Session *session) {
+        StoreCursor cursor = {};
+        Message message;
+        int r;
+
+        message.type = MESSAGE_MSG_RANGES;
+        for (unsigned i = 0; i < LISTING_FRAMES_MAX; i++) {
+                message.ranges.n_ranges = store_ranges(&node->peer->store, &cursor, message.ranges.ranges, MESSAGE_RANGES_MAX);
+                r = session_send(node, session, &message);
+                if (r < 0)
+                        return r;
+                if (message.ranges.n_ranges < MESSAGE_RANGES_MAX)
+                        break;
+        }
+        return 0;
+}
+
+int repair_ask(Node *node, Session *session, usec_t now_usec) {
+        LinkGossip *gossip = &session->gossip;
+
+        gossip->is_listing_awaited = true;
+        gossip->asked_usec = now_usec;
+        return repair_list(node, session);
+}
+
+int repair_ask_all(Node *node, usec_t now_usec) {
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                int r;
+
+                if (!link_carries(session) || session->gossip.is_listing_awaited ||
+                    now_usec < usec_add(session->gossip.asked_usec, ASK_AGAIN_USEC))
+                        continue;
+                r = repair_ask(node, session, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+bool repair_all_listed_since(const Node *node, usec_t since_usec) {
+        size_t n = 0;
+
+        for (const Session *session = node->sessions; session; session = session->hh.next) {
+                if (!link_carries(session))
+                        continue;
+                if (session->gossip.listed_usec <= since_usec)
+                        return false;
+                n++;
+        }
+        return n > 0;
+}
+
+static void repair_set_timer(Node *node, usec_t now_usec) {
+        timer_set(&node->timers, &node->peer->repair, usec_add(now_usec, random_jitter(&node->random, REPAIR_USEC)));
+}
+
+int repair_on_timer(Node *node, usec_t now_usec) {
+        Session *chosen = NULL;
+        unsigned n = 0;
+
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (!link_carries(session))
+                        continue;
+                if (chosen && chosen->gossip.is_lazy != session->gossip.is_lazy) {
+                        if (chosen->gossip.is_lazy)
+                                continue;
+                        n = 0;          /* a lazy one goes before those that are not */
+                }
+                if (random_below(&node->random, ++n) == 0)
+                        chosen = session;
+        }
+        if (!chosen)
+                return 0;               /* again when there is a link */
+        repair_set_timer(node, now_usec);
+        return repair_ask(node, chosen, now_usec);
+}
+
+int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
+        LinkGossip *gossip = &session->gossip;
+        bool is_awaited = gossip->is_listing_awaited;
+        int r;
+
+        for (size_t i = 0; i < ranges->n_ranges; i++) {
+                if (!repair_lacks(node, ranges->ranges + i))
+                        continue;
+                r = offers_add(&node->peer->offers, ranges->ranges + i, session->link, true, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        if (ranges->n_ranges == MESSAGE_RANGES_MAX)
+                return 0;               /* there is more */
+
+        gossip->listed_usec = now_usec;
+        gossip->is_listing_awaited = false;
+        if (!is_awaited && ratelimit_allow(&gossip->listings, now_usec)) {
+                r = repair_list(node, session);
+                if (r < 0)
+                        return r;
+        }
+        r = order_run(node, now_usec);
+        return r < 0 ? r : plumtree_graft(node, now_usec);
+}
+
+int repair_link_up(Node *node, Session *session, usec_t now_usec) {
+        if (!timer_is_set(&node->peer->repair))
+                repair_set_timer(node, now_usec);
+        session->gossip.listings = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = LISTINGS_PER_INTERVAL };
+        return repair_ask(node, session, now_usec);
+}
+
+/* ---- answering ---- */
+
+static int wanted_add(LinkGossip *gossip, const RangesMessage *ranges) {
+        if (gossip->first_wanted > 0) {
+                memmove(gossip->wanted, gossip->wanted + gossip->first_wanted, gossip->n_wanted * sizeof(Range));
+                gossip->first_wanted = 0;
+        }
+        if (gossip->n_wanted + ranges->n_ranges > gossip->n_wanted_allocated) {
+                size_t n = MAX(gossip->n_wanted + ranges->n_ranges, 2 * gossip->n_wanted_allocated);
+                Range *wanted = reallocarray(gossip->wanted, n, sizeof(*wanted));
+
+                if (!wanted)
+                        return -ENOMEM;
+                gossip->wanted = wanted;
+                gossip->n_wanted_allocated = n;
+        }
+        memcpy(gossip->wanted + gossip->n_wanted, ranges->ranges, ranges->n_ranges * sizeof(Range));
+        gossip->n_wanted += ranges->n_ranges;
+        return 0;
+}
+
+int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
+        LinkGossip *gossip = &session->gossip;
+        int r;
+
+        if (ranges->n_ranges == 0 || !link_carries(session))
+                return 0;
+        if (gossip->n_wanted + ranges->n_ranges > WANTED_MAX)
+                return session_protocol_error(node, session, "It asks for more than it takes.", now_usec);
+        r = wanted_add(gossip, ranges);
+        if (r < 0)
+                return r;
+        return repair_answer(node, now_usec);
+}
+
+static int answer_one(Node *node, Session *session, const StoredMessage *stored, usec_t now_usec) {
+        _cleanup_(frame_buffer_unrefp) FrameBuffer *copy = NULL;
+        uint32_t age_msec = (uint32_t) (stored_age(stored, now_usec) / USEC_PER_MSEC);
+        Message message;
+        Frame frame;
+        int r;
+
+        r = frame_decode(&frame, stored->frame->data, stored->frame->size, FRAME_SIZE_MAX) > 0 ? message_decode(&message, &frame) : 0;
+        assert(r > 0);
+        r = gossip_copy(&copy, &message.gossip, age_msec, message.gossip.n_hops);
+        if (r < 0)
+                return r;
+
+        plumtree_send(node, session, copy, now_usec);
+        session->gossip.n_answered += copy->size;
+        node->counters[COUNTER_GOSSIP_REPAIRED]++;
+        return 0;
+}
+
+/* Sends what waits for a link, as far as there is room. Return: 1 when there is room and more to send, 0, -ENOMEM. */
+static int answer_link(Node *node, Session *session, usec_t now_usec) {
+        LinkGossip *gossip = &session->gossip;
+        unsigned n_left = ANSWERS_PER_TURN;
+
+        while (gossip->n_wanted > 0 && session->n_queued < node->settings.params.queue_max / 2) {
+                Range *range = gossip->wanted + gossip->first_wanted;
+                const StoredMessage *stored = store_find_from(&node->peer->store, &range->origin, range->epoch, range->first);
+                bool is_there = stored && stored->sequence <= range->last;
+                int r;
+
+                if (n_left-- == 0)
+                        return 1;
+                if (is_there && stored_age(stored, now_usec) <= node->settings.params.store_age_usec) {
+                        r = answer_one(node, session, stored, now_usec);
+                        if (r < 0)
+                                return r;
+                }
+                if (is_there && stored->sequence < range->last) {
+                        range->first = stored->sequence + 1;
+                        continue;
+                }
+                gossip->first_wanted++;
+                gossip->n_wanted--;
+        }
+        return 0;
+}
+
+/* Somebody asks for everything, again and again. */
+static bool asks_too_much(const Node *node, LinkGossip *gossip, usec_t now_usec) {
+        if (now_usec >= usec_add(gossip->window_usec, USEC_PER_MINUTE)) {
+                gossip->window_usec = now_usec;
+                gossip->n_answered = 0;
+        }
+        return gossip->n_answered > (uint64_t) WANTED_FACTOR * node->settings.params.store_size_max;
+}
+
+static Session *find_glutton(Node *node, usec_t now_usec) {
+        for (Session *session = node->sessions; session; session = session->hh.next)
+                if (session->gossip.n_wanted > 0 && link_carries(session) && asks_too_much(node, &session->gossip, now_usec))
+                        return session;
+        return NULL;
+}
+
+int repair_answer(Node *node, usec_t now_usec) {
+        Session *glutton;
+        bool more = false;
+        int r = 0;
+
+        for (Session *session = node->sessions; session && r >= 0; session = session->hh.next)
+                if (session->gossip.n_wanted > 0 && link_carries(session)) {
+                        r = answer_link(node, session, now_usec);
+                        more = more || r > 0;
+                }
+        timer_set(&node->timers, &node->peer->answer, more ? now_usec + 1 : USEC_INFINITY);
+        while (r >= 0 && (glutton = find_glutton(node, now_usec)))
+                r = session_protocol_error(node, glutton, "It asks for the same messages again and again.", now_usec);
+        return MIN(r, 0);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The messages kept for repair: for neighbours that missed them, for what is held back behind a gap, and for subscribers that
+ * want what was published before they came. Each is the very frame that was forwarded, by reference; there is no second copy.
+ *
+ * A message is kept until it has a certain age, that of the message itself, which its holders sum up on its way. Beyond a number
+ * of bytes the origin that holds most loses its oldest ones first, so that none can push out what others published: an origin
+ * keeps at least STORE_SHARE, or the size divided by the number of origins where that is less.
+ *
+ * Messages are found by (origin, epoch, sequence), and in the order in which they were delivered here.
+ */
+
+#include "base/hash.h"
+#include "base/usec.h"
+#include "wire/message.h"
+
+#define STORE_SHARE (64U * 1024U)
+
+typedef struct StoreOrigin StoreOrigin;
+
+typedef struct StoredMessage {
+        FrameBuffer *frame;             /* a GOSSIP, as it was forwarded */
+        StoreOrigin *origin;
+        uint64_t sequence;
+        usec_t stored_usec;
+        usec_t age_usec;                /* then */
+        uint64_t serial;                /* of its delivery here; 0: held back, or never to be delivered */
+} StoredMessage;
+
+typedef struct StoreKey {
+        NodeId id;
+        uint64_t epoch;
+} StoreKey;
+
+struct StoreOrigin {
+        UT_hash_handle hh;
+        StoreKey key;
+        StoredMessage **messages;       /* by sequence, from @begin to @end */
+        size_t begin, end, n_allocated;
+        size_t size;                    /* bytes */
+};
+
+typedef struct Store {
+        StoreOrigin *origins;
+        size_t n, size;
+        size_t size_max;
+        usec_t age_max_usec;
+
+        /* Those delivered, by serial: the first has the serial @first_serial; NULL where one is gone. */
+        StoredMessage **delivered;
+        size_t delivered_begin, delivered_end, n_delivered_allocated;
+        uint64_t first_serial;
+} Store;
+
+void store_init(Store *store, size_t size_max, usec_t age_max_usec);
+void store_done(Store *store);
+
+/* New bounds; what does not fit any more goes at the next store_add() or store_expire(). */
+void store_set_bounds(Store *store, size_t size_max, usec_t age_max_usec);
+
+/**
+ * store_add() - keep a message
+ * @frame:      its GOSSIP frame; the store takes a reference
+ * @age_usec:   of the message, now
+ * @ret:        may be NULL; valid until the next store_add() or store_expire()
+ *
+ * Return: 1; 0 when it is not kept (too old, too large for the whole store, or there already); -ENOMEM.
+ */
+int store_add(Store *store, const MessageId *id, FrameBuffer *frame, usec_t age_usec, usec_t now_usec, StoredMessage **ret);
+
+/* Drops what has become too old. */
+void store_expire(Store *store, usec_t now_usec);
+
+StoredMessage *store_find(const Store *store, const NodeId *id, uint64_t epoch, uint64_t sequence);
+/* The first one kept of that origin and epoch with a sequence of at least @sequence; NULL: none. */
+StoredMessage *store_find_from(const Store *store, const NodeId *id, uint64_t epoch, uint64_t sequence);
+
+static inline usec_t stored_age(const StoredMessage *message, usec_t now_usec) {
+        return usec_add(message->age_usec, usec_sub(now_usec, message->stored_usec));
+}
+
+/* The message was delivered, with the next serial; @message may be NULL for one that is not kept. Return: 0, -ENOMEM. */
+int store_delivered(Store *store, StoredMessage *message);
+/* The serial of the last delivery, 0: none yet. */
+uint64_t store_last_serial(const Store *store);
+/* The first kept message that was delivered after the one with that serial; NULL: none. */
+StoredMessage *store_next_delivered(const Store *store, uint64_t serial);
+
+/* A place in the list of ranges: begin with an empty one. */
+typedef struct StoreCursor {
+        const StoreOrigin *origin;
+        size_t next;
+        bool begun;
+} StoreCursor;
+
+/* Lists what is kept, as ranges: origin by origin, ascending. The store may not change meanwhile. Return: how many were
+ * written; less than @n_max: these were the last. */
+size_t store_ranges(const Store *store, StoreCursor *cursor, Range *ret, size_t n_max);
