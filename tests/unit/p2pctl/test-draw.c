@@ -64,20 +64,20 @@ static void test_the_same_network_gives_the_same_bytes(void **state) {
         assert_string_equal(first, second);
 }
 
-/* A decimal comma would make two numbers of one. */
+/* A decimal comma would make two numbers of one. Only the last of these is installed everywhere. */
 static void test_numbers_have_a_point_in_every_locale(void **state) {
-        static const char *const locales[] = { "de_DE.UTF-8", "de_DE", "fr_FR.UTF-8" };
+        static const char *const locales[] = { "de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "C.UTF-8" };
         _cleanup_free_ char *expected = svg_of(20);
 
-        for (size_t i = 0; i < ELEMENTSOF(locales); i++)
-                if (setlocale(LC_ALL, locales[i])) {
-                        _cleanup_free_ char *text = svg_of(20);
+        for (size_t i = 0; i < ELEMENTSOF(locales); i++) {
+                _cleanup_free_ char *text = NULL;
 
-                        (void) setlocale(LC_ALL, "C");
-                        assert_string_equal(text, expected);
-                        return;
-                }
-        skip();         /* no such locale is installed */
+                if (!setlocale(LC_ALL, locales[i]))
+                        continue;
+                text = svg_of(20);
+                (void) setlocale(LC_ALL, "C");
+                assert_string_equal(text, expected);
+        }
 }
 
 static void test_no_name_ends_its_quotes_in_dot(void **state) {
