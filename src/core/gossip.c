@@ -12,6 +12,7 @@
 #include "core/peer-node-internal.h"
 
 #define AGE_MAX_USEC (10 * USEC_PER_MINUTE)     /* no honest copy is under way for longer, unless it is stored for longer */
+#define AGE_SLACK_USEC (15 * USEC_PER_SEC)      /* a store looks for what is too old from time to time only */
 #define RETRY_USEC (50 * USEC_PER_MSEC)         /* in which a queue that moves at all has moved */
 #define HELLO_TOPIC "/p2pnet/hello"
 #define HELLO_MEMBERS_MAX 64U
@@ -23,7 +24,8 @@ static bool gossip_is_impossible(const Node *node, const GossipMessage *gossip) 
         if (node_id_equal(&gossip->id.origin, &own->id) &&
             (gossip->id.epoch > own->epoch || (gossip->id.epoch == own->epoch && gossip->id.sequence > node->peer->sequence)))
                 return true;
-        return (usec_t) gossip->age_msec * USEC_PER_MSEC > MAX(AGE_MAX_USEC, node->settings.params.store_age_usec) ||
+        return (usec_t) gossip->age_msec * USEC_PER_MSEC >
+                       usec_add(MAX(AGE_MAX_USEC, node->settings.params.store_age_usec), AGE_SLACK_USEC) ||
                gossip->n_hops == UINT8_MAX;
 }
 

@@ -96,6 +96,7 @@ struct PeerNode {
         Seen seen;
         Store store;
         Offers offers;
+        Random when_to_repair;          /* and with whom: apart, so that it changes nothing of what the overlay draws */
         SeenOrigin *waiting;            /* those of which something is held back, or missing */
         Range *announced;               /* first copies that lazy links were not told of yet */
         size_t n_announced, n_announced_allocated;

@@ -36,11 +36,13 @@ bool repair_lacks(const Node *node, const Range *range) {
         return !origin || seen_missing(origin, range->first, range->last, &first, &last);
 }
 
-static int repair_list(Node *node, Session *session) {
+/* Only what will still be there when it is asked for at once: else the other end would wait for it in vain. */
+static int repair_list(Node *node, Session *session, usec_t now_usec) {
         StoreCursor cursor = {};
         Message message;
         int r;
 
+        store_expire(&node->peer->store, now_usec);
         message.type = MESSAGE_MSG_RANGES;
         for (unsigned i = 0; i < LISTING_FRAMES_MAX; i++) {
                 message.ranges.n_ranges = store_ranges(&node->peer->store, &cursor, message.ranges.ranges, MESSAGE_RANGES_MAX);
@@ -58,7 +60,7 @@ int repair_ask(Node *node, Session *session, usec_t now_usec) {
 
         gossip->is_listing_awaited = true;
         gossip->asked_usec = now_usec;
-        return repair_list(node, session);
+        return repair_list(node, session, now_usec);
 }
 
 int repair_ask_all(Node *node, usec_t now_usec) {
@@ -89,7 +91,7 @@ bool repair_all_listed_since(const Node *node, usec_t since_usec) {
 }
 
 static void repair_set_timer(Node *node, usec_t now_usec) {
-        timer_set(&node->timers, &node->peer->repair, usec_add(now_usec, random_jitter(&node->random, REPAIR_USEC)));
+        timer_set(&node->timers, &node->peer->repair, usec_add(now_usec, random_jitter(&node->peer->when_to_repair, REPAIR_USEC)));
 }
 
 int repair_on_timer(Node *node, usec_t now_usec) {
@@ -104,7 +106,7 @@ int repair_on_timer(Node *node, usec_t now_usec) {
                                 continue;
                         n = 0;          /* a lazy one goes before those that are not */
                 }
-                if (random_below(&node->random, ++n) == 0)
+                if (random_below(&node->peer->when_to_repair, ++n) == 0)
                         chosen = session;
         }
         if (!chosen)
@@ -131,7 +133,7 @@ int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, 
         gossip->listed_usec = now_usec;
         gossip->is_listing_awaited = false;
         if (!is_awaited && ratelimit_allow(&gossip->listings, now_usec)) {
-                r = repair_list(node, session);
+                r = repair_list(node, session, now_usec);
                 if (r < 0)
                         return r;
         }
@@ -213,7 +215,7 @@ static int answer_link(Node *node, Session *session, usec_t now_usec) {
 
                 if (n_left-- == 0)
                         return 1;
-                if (is_there && stored_age(stored, now_usec) <= node->settings.params.store_age_usec) {
+                if (is_there) {
                         r = answer_one(node, session, stored, now_usec);
                         if (r < 0)
                                 return r;

@@ -220,7 +220,7 @@ static void test_what_no_honest_copy_says_is_refused(void **state) {
         LinkId link = link_in(h, 1), other = link_in(h, 2);
 
         harness_drop_sent(h);
-        send_gossip(h, link, 9, 1, 1, 600001, 1);                       /* older than 10 min */
+        send_gossip(h, link, 9, 1, 1, 615001, 1);                       /* older than 10 min, and 15 s */
         send_gossip(h, link, 9, 1, 1, UINT32_MAX, 1);
         send_gossip(h, link, 9, 1, 1, 0, 255);                          /* of 255 hops */
         send_gossip(h, link, OWN, HARNESS_EPOCH + 1, 1, 0, 1);          /* in our name, and not by us */
@@ -231,7 +231,7 @@ static void test_what_no_honest_copy_says_is_refused(void **state) {
         assert_true(harness_is_up(h, link));
 
         /* Nor were they seen. */
-        send_gossip(h, link, 9, 1, 1, 600000, 254);
+        send_gossip(h, link, 9, 1, 1, 615000, 254);
         assert_int_equal(harness_n_deliveries(h), 1);
         assert_int_equal(expect(h, other, MESSAGE_GOSSIP)->gossip.n_hops, 255);
         send_gossip(h, link, OWN, HARNESS_EPOCH - 1, 1, 0, 1);          /* of an earlier life of ours */

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The delivery sentence among many nodes: a tree that mends itself, whoever was away, whoever lies. That nobody delivers a message
+ * twice the simulator itself sees to. */
+
+#include "scenario.h"
+#include "sim-traffic.h"
+#include "unit.h"
+
+#define SEC USEC_PER_SEC
+
+static uint64_t counted(Sim *sim, Counter counter) {
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                if (sim_is_running(sim, i))
+                        n += node_counter(sim_node(sim, i), counter);
+        return n;
+}
+
+static Sim *quiet_network(uint64_t run, unsigned n_peers) {
+        Params params = params_of_profile(PROFILE_LAN);
+        Sim *sim;
+
+        params.hello_count = 0;
+        sim = network_of_params(run, 1, n_peers, &params);
+        assert_true(sim_run_until(sim, connected, 60 * SEC));
+        sim_run_for(sim, 30 * SEC);
+        return sim;
+}
+
+static MessageId publish(Sim *sim, unsigned from) {
+        MessageId id;
+
+        assert_int_equal(sim_publish(sim, from, "/test", "payload", &id), 0);
+        return id;
+}
+
+static void test_a_steady_sender_reaches_all_without_copies(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(1, 150);
+
+        for (unsigned i = 0; i < 20; i++) {
+                (void) publish(sim, 7);
+                sim_run_for(sim, 1 * SEC);
+        }
+        for (unsigned i = 0; i < 10; i++) {
+                MessageId id = publish(sim, 7);
+                BroadcastReport report;
+
+                sim_run_for(sim, 2 * SEC);
+                report = sim_broadcast(sim, &id);
+                assert_int_equal(report.n_delivered, 150);
+                assert_true(report.redundancy <= 0.01);
+        }
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
+static void test_many_senders_at_once_reach_all(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(2, 100);
+        MessageId ids[100];
+
+        for (unsigned round = 0; round < 4; round++) {
+                for (unsigned i = 0; i < 100; i++) {
+                        ids[i] = publish(sim, 1 + i);
+                        sim_run_for(sim, 20 * USEC_PER_MSEC);
+                }
+                sim_run_for(sim, 5 * SEC);
+                for (unsigned i = 0; i < 100; i++)
+                        assert_int_equal(sim_n_delivered(sim, ids + i), 100);
+        }
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
+static void test_half_of_it_dies_and_the_next_messages_reach_the_other_half(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(3, 100);
+        MessageId ids[20];
+
+        for (unsigned i = 0; i < 20; i++) {
+                (void) publish(sim, 1);
+                sim_run_for(sim, 500 * USEC_PER_MSEC);
+        }
+        for (unsigned i = 2; i <= 51; i++)
+                sim_crash(sim, i);
+        for (unsigned i = 0; i < 20; i++) {
+                ids[i] = publish(sim, 1);
+                sim_run_for(sim, 500 * USEC_PER_MSEC);
+        }
+        sim_run_for(sim, 60 * SEC);
+        for (unsigned i = 0; i < 20; i++)
+                assert_int_equal(sim_n_delivered(sim, ids + i), 50);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
+static void test_who_was_cut_off_gets_all_of_it_later(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(4, 20);
+        MessageId ids[50];
+
+        sim_set_group(sim, 9, 1);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++) {
+                ids[i] = publish(sim, 1 + i % 5);
+                sim_run_for(sim, 2 * SEC);
+        }
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++)
+                assert_int_equal(sim_n_delivered(sim, ids + i), 19);
+        sim_heal(sim);
+        sim_run_for(sim, 120 * SEC);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++)
+                assert_int_equal(sim_n_delivered(sim, ids + i), 20);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
+static void test_two_halves_exchange_what_they_missed(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(5, 40);
+        MessageId ids[20];
+
+        for (unsigned i = 1; i <= 20; i++)
+                sim_set_group(sim, i, 1);
+        sim_set_group(sim, 0, SIM_EVERY_GROUP);
+        sim_run_for(sim, 20 * SEC);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++) {
+                ids[i] = publish(sim, 1 + 2 * i);
+                sim_run_for(sim, 1 * SEC);
+        }
+        sim_heal(sim);
+        sim_run_for(sim, 180 * SEC);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++)
+                assert_int_equal(sim_n_delivered(sim, ids + i), 40);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
+static void test_who_was_away_for_longer_than_messages_are_stored_counts_what_it_missed(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+        _cleanup_(sim_freep) Sim *sim = NULL;
+        MessageId last;
+
+        params.hello_count = 0;
+        params.store_age_usec = 30 * SEC;
+        sim = network_of_params(6, 1, 10, &params);
+        assert_true(sim_run_until(sim, connected, 60 * SEC));
+        sim_run_for(sim, 30 * SEC);
+        (void) publish(sim, 1);
+        sim_run_for(sim, 2 * SEC);
+
+        sim_set_group(sim, 9, 1);
+        for (unsigned i = 0; i < 100; i++) {
+                last = publish(sim, 1);
+                sim_run_for(sim, 1 * SEC);
+        }
+        sim_heal(sim);
+        sim_run_for(sim, 120 * SEC);
+        last = publish(sim, 1);
+        sim_run_for(sim, 60 * SEC);
+        assert_int_equal(sim_n_delivered(sim, &last), 10);
+        assert_true(node_counter(sim_node(sim, 9), COUNTER_GOSSIP_LOST) >= 30);
+        assert_true(node_counter(sim_node(sim, 9), COUNTER_GOSSIP_LOST) <= 100);
+        assert_true(sim_n_notices(sim, 9, NOTICE_GAP) >= 1);
+        /* Each was delivered, or counted as lost. */
+        assert_int_equal(peer_last_serial(sim_node(sim, 9)) + node_counter(sim_node(sim, 9), COUNTER_GOSSIP_LOST), 102);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), node_counter(sim_node(sim, 9), COUNTER_GOSSIP_LOST));
+}
+
+static void test_who_passes_nothing_on_keeps_nothing_from_the_others(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(7, 100);
+
+        for (unsigned i = 1; i <= 20; i++)
+                sim_set_mute(sim, 5 * i, true);
+        for (unsigned i = 0; i < 10; i++) {
+                MessageId id = publish(sim, 1);
+
+                sim_run_for(sim, 5 * SEC);
+                assert_in_range(sim_n_delivered(sim, &id), 99, 100);
+        }
+}
+
+static void test_slow_readers_hold_up_nobody_else(void **state) {
+        static char payload[1025];
+        _cleanup_(sim_freep) Sim *sim = quiet_network(8, 40);
+        MessageId ids[300];
+
+        memset(payload, 'x', 1024);
+        sim_set_slow(sim, 5, 2000);
+        sim_set_slow(sim, 6, 2000);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++) {
+                assert_int_equal(sim_publish(sim, 1, "/test", payload, ids + i), 0);
+                sim_run_for(sim, 10 * USEC_PER_MSEC);
+        }
+        sim_run_for(sim, 3 * SEC);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++)
+                assert_in_range(sim_n_delivered(sim, ids + i), 38, 40);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_steady_sender_reaches_all_without_copies),
+                cmocka_unit_test(test_many_senders_at_once_reach_all),
+                cmocka_unit_test(test_half_of_it_dies_and_the_next_messages_reach_the_other_half),
+                cmocka_unit_test(test_who_was_cut_off_gets_all_of_it_later),
+                cmocka_unit_test(test_two_halves_exchange_what_they_missed),
+                cmocka_unit_test(test_who_was_away_for_longer_than_messages_are_stored_counts_what_it_missed),
+                cmocka_unit_test(test_who_passes_nothing_on_keeps_nothing_from_the_others),
+                cmocka_unit_test(test_slow_readers_hold_up_nobody_else),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
