@@ -75,8 +75,8 @@ typedef enum NoticeType {
         NOTICE_JOINED,                  /* .restarted: alive with a higher epoch, and nobody was told that it had gone;
                                          * .known: it was alive or suspect before, as far as anybody was told */
         NOTICE_LEFT,                    /* in order, and did not come back for RESTART_USEC */
-        NOTICE_SUSPECT,
-        NOTICE_DEAD,
+        NOTICE_SUSPECT,                 /* .detail by whom; "": by us, as NOTICE_SILENT has just said */
+        NOTICE_DEAD,                    /* .detail by how many */
         NOTICE_ALIVE,                   /* was suspect or dead and is not */
 
         /* Seed. .id .name .address; .n live records after it */

@@ -34,11 +34,6 @@ static void exchange_arm(Node *node, usec_t now_usec) {
                 timer_set(&node->timers, timer, usec_add(now_usec, EXCHANGE_PUSH_USEC));
 }
 
-/* Each of these goes to every peer, so in a large network they hear of it at their renewals instead. */
-static bool exchange_tells_peers(const Node *node) {
-        return node->members.n_live <= EXCHANGE_PEERS_MAX;
-}
-
 void exchange_changed(Node *node, Member *member, usec_t now_usec) {
         Exchange *exchange = &node->seed->exchange;
 
@@ -56,35 +51,9 @@ void exchange_renewed(Node *node, Member *member) {
                 member->renewed = exchange->renewed = true;
 }
 
-void exchange_news(Node *node, Member *member, usec_t now_usec) {
-        if (!exchange_tells_peers(node))
-                return;
-        member->news = node->seed->exchange.changed = true;
-        exchange_arm(node, now_usec);
-}
-
 /* One that does not read gets nothing more; the digests will show what it missed. */
 static bool session_can_take(const Node *node, const Session *session) {
         return !session->lingering && !session->ending && session->n_queued <= node->settings.params.queue_max;
-}
-
-/* Another seed, or a peer that is registered here. */
-static bool exchange_tells(const Node *node, const Session *session) {
-        const Member *member;
-
-        if (!session_can_take(node, session))
-                return false;
-        if (session->meshed)
-                return true;
-        if (session->role != ROLE_PEER || session->state != SESSION_OPEN || session->use != SESSION_ACCEPTED ||
-            session->purpose != PURPOSE_SESSION || !session->current || !exchange_tells_peers(node))
-                return false;
-        member = member_table_find(&node->members, &session->id);
-        return member && member->registered_usec > 0;
-}
-
-static bool exchange_is_for(const Member *member, const Session *session) {
-        return session->meshed ? member->changed : member->news && !node_id_equal(&member->record.id, &session->id);
 }
 
 static int exchange_push_to(Node *node, Session *session, Member *const changed[], size_t n, Message *message,
@@ -97,8 +66,7 @@ static int exchange_push_to(Node *node, Session *session, Member *const changed[
                         if (r < 0)
                                 return r;
                 }
-                if (exchange_is_for(changed[i], session))
-                        (void) sync_add(changed[i], session, &message->sync_records, now_usec);
+                (void) sync_add(changed[i], session, &message->sync_records, now_usec);
         }
         return message->sync_records.n_records > 0 ? sync_flush(node, session, message) : 0;
 }
@@ -113,7 +81,7 @@ static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) 
         for (size_t i = 0; i < node->members.n && !exchange->changed; i++) {
                 Member *member = node->members.members[i];
 
-                if (!member->changed && !member->news)
+                if (!member->changed)
                         continue;
                 if (n < EXCHANGE_PUSH_MAX)
                         changed[n++] = member;
@@ -122,14 +90,14 @@ static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) 
         }
 
         for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (!exchange_tells(node, session))
+                if (!session->meshed || !session_can_take(node, session))
                         continue;
                 r = exchange_push_to(node, session, changed, n, message, now_usec);
                 if (r < 0)
                         return r;
         }
         for (size_t i = 0; i < n; i++)
-                changed[i]->changed = changed[i]->news = false;
+                changed[i]->changed = false;
         return 0;
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What seeds tell each other (PROTOCOL.md, 7.2 and 7.3), and peers that are registered or compare their tables with ours:
+ * What seeds tell each other (PROTOCOL.md, 7.2 and 7.3), and peers that compare their tables with ours:
  *
- *      every 200 ms, when there is something      the records that changed here; in a small network to peers, too
+ *      every 200 ms, when there is something      the records that changed here
  *      every 10 s                                 the ids that renewed here, and a digest of the whole table
  *      on a digest that differs                   the records of the buckets that differ, and a request for theirs
  *
@@ -21,7 +21,6 @@
 
 #define EXCHANGE_PUSH_USEC (200 * USEC_PER_MSEC)
 #define EXCHANGE_PUSH_MAX 512U                  /* records that one push takes along */
-#define EXCHANGE_PEERS_MAX 256U                 /* live members up to which peers are told, too */
 #define EXCHANGE_RENEWALS_MAX (4 * MESSAGE_RENEWALS_MAX)
 #define EXCHANGE_ANSWER_MAX 256U                /* records at a time to one who compares, or one bucket */
 #define EXCHANGE_ANSWERED_MAX 128U              /* sessions that get theirs in one go */
@@ -38,10 +37,9 @@ int exchange_init(Node *node);
 void exchange_done(Node *node);
 void exchange_start(Node *node, usec_t now_usec);
 
-/* A peer told us something that the others are to know; a lease was renewed here; our peers are to know. */
+/* A peer told us something that the others are to know; a lease was renewed here. */
 void exchange_changed(Node *node, Member *member, usec_t now_usec);
 void exchange_renewed(Node *node, Member *member);
-void exchange_news(Node *node, Member *member, usec_t now_usec);
 
 int exchange_on_push(Node *node, usec_t now_usec);
 int exchange_on_renewals(Node *node, usec_t now_usec);

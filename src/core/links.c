@@ -112,6 +112,11 @@ int links_up(Node *node, Session *session, usec_t now_usec) {
         r = repair_link_up(node, session, now_usec);
         if (r < 0)
                 return r;
+        if (session_outgoing(session)) {
+                r = members_compare(node, session);
+                if (r < 0)
+                        return r;
+        }
 
         r = shuffle_join(node, now_usec);
         if (r < 0)
@@ -356,7 +361,7 @@ int links_on_message(Node *node, Session *session, const Message *message, usec_
                 if (!node_id_equal(&message->reg.record.id, &session->id) || message->reg.record.epoch >= EPOCH_MAX)
                         break;
                 session->epoch = MAX(session->epoch, message->reg.record.epoch);
-                return peer_merge(node, &message->reg.record, now_usec);
+                return peer_merge(node, &message->reg.record, session->link, now_usec);
 
         default:
                 break;

@@ -243,6 +243,7 @@ void member_table_remove(MemberTable *table, Member *member) {
         table->n--;
         HASH_DELETE(hh, table->by_id, member);
         timer_done(table->timers, &member->timer);
+        free(member->verdict);
         free(member);
 }
 

@@ -19,6 +19,8 @@
 /* Who leaves in order and is back so soon, with a higher epoch, has restarted: for others it was never gone. */
 #define RESTART_USEC (5 * USEC_PER_SEC)
 
+typedef struct Verdict Verdict;         /* verdict.c: one block of memory, no more */
+
 typedef struct Member {
         UT_hash_handle hh;
         size_t index;           /* in MemberTable.members */
@@ -33,16 +35,18 @@ typedef struct Member {
         /* A peer's */
         unsigned n_tries;       /* of asking a suspect that is not linked */
         usec_t asked_usec;      /* when the first of them began, 0: none runs */
-        bool probed;            /* there was no link that we lost: it may have left without our knowing */
         bool concluded;         /* the strikes are over, the witnesses have the word: with @evidence */
         bool asked_again;       /* because it took a call and broke it off; once for each question */
-        usec_t doubted_usec;    /* since when a seed has been asked about it, 0: it has not */
+        uint8_t n_others;       /* that could accuse it, too */
+        bool accused;           /* by us, and not heard from since */
+        Verdict *verdict;       /* what others say, too, and until when it is waited; NULL: nobody accuses it */
         Evidence evidence;      /* what the strikes have shown, */
         usec_t duration_usec;   /* and how long they took */
         usec_t missed_usec;     /* when it last failed to answer all strikes; 0: never */
         uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us to it */
 
-        /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to a suspect; a seed's: end of
+        /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to one that does not answer, or
+         * the end of the wait for an accused; a seed's: end of
          * lease, end of tombstone. */
         Timer timer;
 
@@ -51,7 +55,6 @@ typedef struct Member {
         usec_t renewed_usec;    /* last renewal anywhere, as a point in our time */
         Held disputed;          /* a death that another seed speaks of, older than the last renewal here; alive: none */
         bool changed, renewed;  /* here, since the other seeds were last told */
-        bool news;              /* changed, here or elsewhere, since our peers were last told */
 } Member;
 
 typedef struct MemberTable {

@@ -163,9 +163,11 @@ struct Session {
 
         unsigned n_requests;            /* seed and registrar: requests without an answer */
 
-        /* Comparing tables: a seed's */
-        bool meshed;                    /* with another seed, and counted in Mesh.n_linked */
+        /* Comparing tables */
         RateLimit digests;
+        usec_t told_usec;               /* links of a peer: the minute began in which it told us @n_told things */
+        size_t n_told;
+        bool meshed;                    /* a seed: with another seed, and counted in Mesh.n_linked */
         bool owing;
         uint8_t owed[SYNC_BUCKETS / 8]; /* buckets whose records are still to be sent, when @owing */
 };

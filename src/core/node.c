@@ -43,6 +43,7 @@ static const char *const counter_names[_COUNTER_MAX] = {
         [COUNTER_GRAFTS_SENT] = "GraftsSent",
         [COUNTER_PRUNES_SENT] = "PrunesSent",
         [COUNTER_MEMBERS_REFUSED] = "MembersRefused",
+        [COUNTER_NEWS_SENT] = "NewsSent",
         [COUNTER_REPORTS_RECEIVED] = "ReportsReceived",
         [COUNTER_REPORTS_FALSE] = "ReportsFalse",
         [COUNTER_DEATHS] = "Deaths",

@@ -26,6 +26,8 @@ static const Params params_lan = {
         .liveness_ceiling_usec = 3 * USEC_PER_SEC,
         .liveness_strikes = 3,
         .liveness_adaptive = true,
+        .suspicion_min_usec = 2 * USEC_PER_SEC,
+        .suspicion_max_usec = 8 * USEC_PER_SEC,
         .witnesses = true,
 
         .lease_usec = 90 * USEC_PER_SEC,
@@ -54,6 +56,8 @@ Params params_of_profile(Profile profile) {
         case PROFILE_LOCAL:
                 params.liveness_interval_usec = 500 * USEC_PER_MSEC;
                 params.liveness_floor_usec = 100 * USEC_PER_MSEC;
+                params.suspicion_min_usec = 1 * USEC_PER_SEC;
+                params.suspicion_max_usec = 3 * USEC_PER_SEC;
                 return params;
 
         case PROFILE_LAN:
@@ -62,6 +66,8 @@ Params params_of_profile(Profile profile) {
         case PROFILE_WAN:
                 params.liveness_interval_usec = 5 * USEC_PER_SEC;
                 params.liveness_floor_usec = 1500 * USEC_PER_MSEC;
+                params.suspicion_min_usec = 10 * USEC_PER_SEC;
+                params.suspicion_max_usec = 40 * USEC_PER_SEC;
                 return params;
 
         case PROFILE_CLASSIC:
@@ -74,6 +80,7 @@ Params params_of_profile(Profile profile) {
                 params.liveness_floor_usec = 13 * USEC_PER_SEC;
                 params.liveness_ceiling_usec = 13 * USEC_PER_SEC;
                 params.liveness_adaptive = false;
+                params.suspicion_min_usec = params.suspicion_max_usec = 0;
                 params.witnesses = false;
                 params.report_checked = false;
                 params.hello_always = true;

@@ -43,6 +43,8 @@ typedef struct Params {
         usec_t liveness_floor_usec;     /* the least time-out of one strike */
         usec_t liveness_ceiling_usec;   /* and the largest */
         unsigned liveness_strikes;
+        usec_t suspicion_min_usec;      /* an accused has so long to refute when all that could have accused it, */
+        usec_t suspicion_max_usec;      /* and when only one has; classic: none at all */
         bool witnesses;                 /* others are asked before anybody is accused */
         bool liveness_adaptive;         /* strike time-outs follow the round-trip time; classic: one interval each */
 

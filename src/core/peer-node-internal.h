@@ -4,7 +4,7 @@
 /*
  * What the files of the peer role share:
  *
- *      registrar.c     a majority of the seeds: registration, lists, renewal, their verdicts
+ *      registrar.c     a majority of the seeds: registration, lists, renewal, reports
  *      links.c         the overlay: dialling, accepting, refusing, replacing links
  *      admission.c     who may become a link when it asks
  *      rotation.c      replacing links in time, and keeping the oldest
@@ -12,6 +12,8 @@
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      witness.c       asking others whether they hear from it, and being asked
  *      crawl.c         the links of all members, when somebody wants to see them
+ *      verdict.c       the accused: how long they have to refute
+ *      members.c       telling others of members that come and go, and comparing tables with them
  *      gossip.c        messages: publishing, first and later copies
  *      plumtree.c      forwarding and announcing them, asking for those announced
  *      repair.c        asking for those missed, answering who asks
@@ -32,6 +34,7 @@
 #define UNDECIDED_MAX 8U                        /* callers that wait while we ask our silent links */
 #define SILENT_USEC (2 * USEC_PER_SEC)          /* a link so long silent is asked before a caller is refused */
 #define PROBE_USEC (60 * USEC_PER_SEC)          /* between two questions to members without a link, +-50 % */
+#define COMPARE_USEC (60 * USEC_PER_SEC)        /* between two comparisons with a neighbour, +-50 % */
 #define PROBE_LINK_USEC (1 * USEC_PER_SEC)
 
 typedef enum PeerTimer {
@@ -40,10 +43,11 @@ typedef enum PeerTimer {
         TIMER_LOST,                     /* retry a lost peer */
         TIMER_REFRESH,                  /* ask a seed for its list */
         TIMER_HELLO,                    /* our own periodic message */
-        TIMER_SYNC,                     /* ask a seed what became of our suspects */
+        TIMER_SYNC,                     /* ask a seed whether others came in the same moment */
         TIMER_REMEMBER,                 /* write the lost peers down */
         TIMER_PROBE,                    /* ask a member that we have no link to */
-        TIMER_DOUBT,                    /* a seed has had time to answer about somebody who did not */
+        TIMER_NEWS,                     /* tell our links what is new */
+        TIMER_COMPARE,                  /* compare tables with one of them */
         TIMER_DUTY,                     /* a node that we were asked about has had its time */
         TIMER_ANNOUNCE,                 /* messages that lazy links were not told of yet */
         TIMER_GRAFT,                    /* something announced has not come */
@@ -84,6 +88,7 @@ typedef struct Shuffle {
 } Shuffle;
 typedef struct Inquiry Inquiry;
 typedef struct Duty Duty;
+typedef struct News News;
 
 struct PeerNode {
         View view;
@@ -105,11 +110,13 @@ struct PeerNode {
         Previous previous;              /* the last one of our epoch before, .sequence 0: not known */
         unsigned n_hello;               /* periodic messages sent */
 
-        unsigned n_syncs;               /* asked since the last report or registration */
-        unsigned n_fresh;               /* to be asked because we have only just registered */
+        unsigned n_fresh;               /* digests for a seed that are still to come because we have only just registered */
         usec_t refresh_wait_usec;       /* before the next early refresh, doubling */
         unsigned list_total;            /* the largest number of members that a seed spoke of lately */
         bool settled;                   /* having nobody is worth a word now */
+
+        News *news;                     /* that our links have not been told yet */
+        size_t n_news;
 
         Inquiry *inquiries;             /* of ours, about nodes that do not answer us */
         Duty *duties;                   /* questions of others */
@@ -118,16 +125,19 @@ struct PeerNode {
 
         Crawl *crawl;                   /* NULL: none runs, and there is no result of one */
 
-        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, doubt, duty, crawl_timer;
+        Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, duty, news_timer, compare, crawl_timer;
         Timer announce, graft, order, repair, answer, expire;
 };
 
 /* ---- peer-node.c ---- */
 
-/* Merges what somebody says of a member, which is not ourselves, and tells what that changes. */
-int peer_merge(Node *node, const Record *record, usec_t now_usec);
+/* Merges what somebody says of a member, which is not ourselves, and tells people and links what that changes; not the link
+ * @from. */
+int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec);
 /* The other end of an open session speaks for itself: alive. */
 int peer_heard_of(Node *node, const Session *session, usec_t now_usec);
+/* A newcomer dials whom it wants: whoever hears of it leaves it a moment to do so. @revived: it was gone. */
+void peer_wait_for(Node *node, const NodeId *id, bool revived, usec_t now_usec);
 void peer_remember(Node *node, usec_t now_usec);        /* the lost-peer memory changed */
 
 /* ---- links.c ---- */
@@ -196,10 +206,8 @@ int registrar_on_session_timer(Node *node, Session *session, usec_t now_usec);
 int registrar_refresh(Node *node, usec_t now_usec);
 void registrar_refresh_early(Node *node, usec_t now_usec);
 int registrar_sync(Node *node, usec_t now_usec);
-/* Runs the digest exchange with a seed at random. Return: 1, 0 when we are registered with none, -ENOMEM. */
-int registrar_ask_differences(Node *node);
 /* Tells every seed that we are registered with. Return: how many there are, -ENOMEM. */
-int registrar_report(Node *node, const Member *member, usec_t now_usec);
+int registrar_report(Node *node, const Member *member);
 int registrar_announce(Node *node, usec_t now_usec);
 int registrar_leave(Node *node);
 
@@ -221,10 +229,11 @@ int suspicion_question(Node *node, const NodeId *id, usec_t now_usec);
 int suspicion_clear(Node *node, Member *member, usec_t now_usec);
 /* A witness has answered, or will not. */
 int suspicion_on_witness(Node *node, const NodeId *suspect, usec_t now_usec);
-int suspicion_on_doubt(Node *node, usec_t now_usec);
 int suspicion_opened(Node *node, Session *session, usec_t now_usec);
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
 int suspicion_on_member_timer(Node *node, Member *member, usec_t now_usec);    /* one call had its time */
+/* How many others could accuse the other end of a link: those that it named, else as many as it has links. */
+uint8_t suspicion_n_others(const Session *session);
 int suspicion_clock_jumped(Node *node, usec_t now_usec);
 
 /* ---- witness.c ---- */
@@ -254,6 +263,37 @@ int witness_opened(Node *node, Session *session, usec_t now_usec);
 int witness_ended(Node *node, const Session *session, usec_t now_usec);
 int witness_on_duty_timer(Node *node, usec_t now_usec);
 void witness_free(Node *node);
+
+/* ---- verdict.c ---- */
+
+/* How long an accused has, with so many others that could accuse it, and so many of them that have. */
+usec_t verdict_wait(const Params *params, unsigned n_others, unsigned n_further);
+unsigned verdict_n_accusers(const Member *member);
+/* Somebody accuses a live member: takes note, tells it or waits, and passes it on, but not to @from. @accuser may be ourselves. */
+int verdict_accuse(Node *node, Member *member, const NodeId *accuser, unsigned n_others, LinkId from, usec_t now_usec);
+/* @ret_outdated: we know better, and the teller should hear it. */
+int verdict_on_suspicion(Node *node, const Suspicion *suspicion, LinkId from, usec_t now_usec, bool *ret_outdated);
+/* Somebody holds it dead. */
+int verdict_on_death(Node *node, const Record *dead, const NodeId *teller, LinkId from, usec_t now_usec);
+int verdict_on_timer(Node *node, Member *member, usec_t now_usec);
+/* It has refuted, was heard from, or is gone. */
+void verdict_drop(Node *node, Member *member);
+void verdict_clock_jumped(Node *node, usec_t now_usec);
+
+/* ---- members.c ---- */
+
+int members_news(Node *node, const Member *member, LinkId from, usec_t now_usec);
+int members_accusation(Node *node, const Suspicion *suspicion, LinkId from, usec_t now_usec);
+int members_on_news_timer(Node *node, usec_t now_usec);
+/* One record out of the table of @teller. */
+int members_take(Node *node, const Record *given, LinkId from, const NodeId *teller, usec_t now_usec);
+int members_on_message(Node *node, Session *session, const MembersMessage *members, usec_t now_usec);
+/* Begins to compare tables over a link. */
+int members_compare(Node *node, Session *session);
+int members_on_compare_timer(Node *node, usec_t now_usec);
+int members_on_digest(Node *node, Session *session, const SyncDigestMessage *digest, usec_t now_usec);
+int members_on_records(Node *node, Session *session, const SyncRecordsMessage *records, usec_t now_usec);
+void members_free(Node *node);
 
 /* ---- gossip.c ---- */
 

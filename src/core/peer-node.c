@@ -10,6 +10,8 @@
 /* Calls to those whom others ask us about, and of these to addresses that we have from nobody else. */
 #define DUTY_CALLS_PER_INTERVAL 64U
 #define DUTY_HINTS_PER_INTERVAL 8U
+#define NEWCOMER_USEC (500 * USEC_PER_MSEC)
+#define INTRODUCED_RENEWALS 2U          /* one of each seed, in a network with three */
 #define REMEMBER_USEC (1 * USEC_PER_SEC)
 #define EXPIRE_USEC (10 * USEC_PER_SEC)         /* stored messages live longer by so much */
 #define SEEN_FORGET_FACTOR 2U                   /* so many times as long as messages are stored, they are known */
@@ -51,18 +53,21 @@ static int peer_tell_accused(Node *node, const Member *member) {
         return session_send(node, session, &message);
 }
 
-int peer_merge(Node *node, const Record *record, usec_t now_usec) {
+int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
         MemberState was = _MEMBER_STATE_INVALID;
+        Held before = {}, after;
         NoticeType type;
         Member *member;
-        int change;
+        int change, r;
 
         if (record->role != ROLE_PEER || record->epoch >= EPOCH_MAX)
                 return 0;
 
         member = member_table_find(&node->members, &record->id);
-        if (member)
+        if (member) {
                 was = member->record.state;
+                before = member_held(member);
+        }
         change = member_table_merge(&node->members, record, now_usec, &member);
         if (change == -ENOSPC) {
                 node->counters[COUNTER_MEMBERS_REFUSED]++;
@@ -78,9 +83,18 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
                 notice->restarted = change == MEMBER_RESTARTED;
                 notice->known = change == MEMBER_RESTARTED || was == MEMBER_ALIVE || was == MEMBER_SUSPECT;
         }
+        after = member_held(member);
+        if (change == MEMBER_UNCHANGED || (change != MEMBER_ADDED && held_compare(&after, &before) == 0))
+                return 0;
+        verdict_drop(node, member);
+        member->accused = false;
+        if (change != MEMBER_ADDED_GONE) {
+                r = members_news(node, member, from, now_usec);
+                if (r < 0)
+                        return r;
+        }
         if (change == MEMBER_GONE) {
-                int r = suspicion_clear(node, member, now_usec);
-
+                r = suspicion_clear(node, member, now_usec);
                 if (r < 0)
                         return r;
                 member->parting = record->state == MEMBER_LEFT;
@@ -90,6 +104,22 @@ int peer_merge(Node *node, const Record *record, usec_t now_usec) {
                 return peer_tell_accused(node, member);
         }
         return 0;
+}
+
+void peer_wait_for(Node *node, const NodeId *id, bool revived, usec_t now_usec) {
+        Member *member = member_table_find(&node->members, id);
+        View *view = &node->peer->view;
+
+        if (!member || member->record.state != MEMBER_ALIVE || node_id_equal(id, &node->identity.id))
+                return;
+        /* Who appears after our start may be of another part of the network, which has links of its own. */
+        if (revived && node->peer->settled)
+                member->introduced = INTRODUCED_RENEWALS;
+        /* If both dialled in the same moment, they would meet half-way, and one of both links replace the other. */
+        if (member->record.n_addresses == 0 || view->n_passive >= view->n_passive_max || session_of(node, id))
+                return;
+        view_add(view, id, member->record.addresses);
+        view_rest(view, member->record.addresses, usec_add(now_usec, random_jitter(&node->random, NEWCOMER_USEC)), false);
 }
 
 /* It has not come back: so it has left. Or died after all, as somebody else may have found meanwhile. */
@@ -117,7 +147,7 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
         memcpy(record.addresses, session->addresses, sizeof(record.addresses));
         if (member && member->record.epoch == session->epoch)
                 record.incarnation = member->record.incarnation;
-        r = peer_merge(node, &record, now_usec);
+        r = peer_merge(node, &record, session->link, now_usec);
         if (r < 0)
                 return r;
 
@@ -134,6 +164,8 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
         /* It was our own suspicion, or one that we only heard of: it answers. Dead it stays until it refutes, which
          * it was told. */
         if (member->record.state == MEMBER_SUSPECT && member->record.epoch == session->epoch) {
+                member->accused = false;
+                verdict_drop(node, member);
                 member_set_state(&node->members, member, member->record.epoch, member->record.incarnation, MEMBER_ALIVE,
                                  now_usec);
                 node_notice_member(node, NOTICE_ALIVE, member);
@@ -149,7 +181,7 @@ static int peer_left(Node *node, const Session *session, usec_t now_usec) {
                 return 0;
         record = member->record;
         record.state = MEMBER_LEFT;
-        return peer_merge(node, &record, now_usec);
+        return peer_merge(node, &record, session->link, now_usec);
 }
 
 void peer_remember(Node *node, usec_t now_usec) {
@@ -170,6 +202,7 @@ static int peer_start(Node *node, usec_t now_usec) {
         timer_set(&node->timers, &peer->probe, usec_add(now_usec, random_jitter(&node->random, PROBE_USEC)));
         timer_set(&node->timers, &peer->settle, usec_add(now_usec, SETTLED_USEC));
         timer_set(&node->timers, &peer->expire, usec_add(now_usec, EXPIRE_USEC));
+        timer_set(&node->timers, &peer->compare, usec_add(now_usec, random_jitter(&node->random, COMPARE_USEC)));
 
         rotation_start(node, now_usec);
         shuffle_start(node, now_usec);
@@ -255,6 +288,12 @@ static int peer_on_message(Node *node, Session *session, const Message *message,
                 return registrar_on_message(node, session, message, now_usec);
         if (message->type == MESSAGE_PROBE_REQ || message->type == MESSAGE_PROBE_ACK || message->type == MESSAGE_PROBE_NACK)
                 return witness_on_message(node, session, message, now_usec);
+        if (message->type == MESSAGE_MEMBERS)
+                return members_on_message(node, session, &message->members, now_usec);
+        if (message->type == MESSAGE_SYNC_DIGEST)
+                return members_on_digest(node, session, &message->sync_digest, now_usec);
+        if (message->type == MESSAGE_SYNC_RECORDS)
+                return members_on_records(node, session, &message->sync_records, now_usec);
         if (message->type == MESSAGE_SHUFFLE)
                 return shuffle_on_message(node, session, &message->shuffle, now_usec);
         if (message->type == MESSAGE_SHUFFLE_REPLY)
@@ -273,7 +312,8 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 
                 if (member->parting)
                         return peer_on_parted(node, member);
-                r = suspicion_on_member_timer(node, member, now_usec);
+                r = member->asked_usec > 0 ? suspicion_on_member_timer(node, member, now_usec) :
+                                             verdict_on_timer(node, member, now_usec);
                 return r < 0 ? r : links_fill(node, now_usec);
         }
 
@@ -306,8 +346,11 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_PROBE:
                 return suspicion_probe(node, now_usec);
 
-        case TIMER_DOUBT:
-                return suspicion_on_doubt(node, now_usec);
+        case TIMER_NEWS:
+                return members_on_news_timer(node, now_usec);
+
+        case TIMER_COMPARE:
+                return members_on_compare_timer(node, now_usec);
 
         case TIMER_DUTY:
                 return witness_on_duty_timer(node, now_usec);
@@ -371,8 +414,10 @@ static int peer_on_silent(Node *node, Session *session, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &id);
         int r;
 
-        if (member && member->record.state == MEMBER_ALIVE)
+        if (member && member->record.state == MEMBER_ALIVE) {
+                member->n_others = suspicion_n_others(session);
                 member->asked_usec = since_usec;        /* so its witnesses go on when the link ends */
+        }
         r = session_close(node, session, CLOSE_TIMEOUT, "Liveness requests were not answered.", now_usec);
         if (r < 0)
                 return r;
@@ -424,6 +469,7 @@ static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
 
 static int peer_on_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
         timer_set(&node->timers, &node->peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        verdict_clock_jumped(node, now_usec);
         return suspicion_clock_jumped(node, now_usec);
 }
 
@@ -469,7 +515,8 @@ static void peer_free(Node *node) {
         PeerNode *peer = node->peer;
         Timer *timers[] = {
                 &peer->tick, &peer->fill, &peer->lost, &peer->refresh, &peer->hello, &peer->sync, &peer->save, &peer->settle,
-                &peer->probe, &peer->doubt, &peer->duty, &peer->crawl_timer, &peer->shuffle.timer, &peer->rotate,
+                &peer->probe, &peer->duty, &peer->news_timer, &peer->compare, &peer->crawl_timer,
+                &peer->shuffle.timer, &peer->rotate,
                 &peer->announce, &peer->graft, &peer->order, &peer->repair, &peer->answer, &peer->expire,
         };
 
@@ -481,6 +528,7 @@ static void peer_free(Node *node) {
         free(peer->announced);
         offers_done(&peer->offers);
         store_done(&peer->store);
+        members_free(node);
         seen_done(&peer->seen);
         view_done(&peer->view);
         free(peer);
@@ -514,7 +562,8 @@ int peer_node_new(Node *node) {
                 { &peer->tick, TIMER_TICK }, { &peer->fill, TIMER_FILL }, { &peer->lost, TIMER_LOST },
                 { &peer->refresh, TIMER_REFRESH }, { &peer->hello, TIMER_HELLO }, { &peer->sync, TIMER_SYNC },
                 { &peer->save, TIMER_REMEMBER }, { &peer->settle, TIMER_SETTLE }, { &peer->probe, TIMER_PROBE },
-                { &peer->doubt, TIMER_DOUBT }, { &peer->duty, TIMER_DUTY }, { &peer->shuffle.timer, TIMER_SHUFFLE },
+                { &peer->news_timer, TIMER_NEWS }, { &peer->compare, TIMER_COMPARE }, { &peer->duty, TIMER_DUTY },
+                { &peer->shuffle.timer, TIMER_SHUFFLE },
                 { &peer->rotate, TIMER_ROTATE },
                 { &peer->crawl_timer, TIMER_CRAWL },
                 { &peer->announce, TIMER_ANNOUNCE }, { &peer->graft, TIMER_GRAFT },

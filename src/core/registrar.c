@@ -2,7 +2,7 @@
 
 /*
  * A peer and its seeds: it keeps itself registered with a random majority of them, takes the union of their lists,
- * renews, and asks them what became of its suspects. PROTOCOL.md, section 6.
+ * renews, and reports who does not answer it. PROTOCOL.md, section 6.
  *
  *      session opens -> REGISTER -> REGISTER_OK -> LIST -> LIST_OK -> (every 30 s) RENEW -> RENEW_OK
  *
@@ -18,13 +18,10 @@
 #define REFRESH_EARLY_MIN_USEC (1 * USEC_PER_SEC)
 #define REFRESH_EARLY_MAX_USEC (60 * USEC_PER_SEC)
 #define REFRESH_PASSIVE 8U              /* fewer passive peers than that ask for more, when there are more */
-#define SYNC_FIRST_USEC (500 * USEC_PER_MSEC)   /* a seed that is refused by the accused has decided by then */
+#define SYNC_FIRST_USEC (500 * USEC_PER_MSEC)   /* seeds have told each other by then */
 #define SYNC_NEXT_USEC (2 * USEC_PER_SEC)
-#define SYNCS_MAX 5U
 #define FRESH_TOTAL_MAX 256U            /* in a larger network whole tables would be sent to all who join at once */
 #define FRESH_SYNCS 2U
-#define NEWCOMER_USEC (500 * USEC_PER_MSEC)
-#define INTRODUCED_RENEWALS 2U          /* one of each seed, in a network with three */
 #define REPORTS_MAX 16U                 /* open ones that a seed takes of one reporter */
 
 static bool slot_is_active(const SeedSlot *slot) {
@@ -207,26 +204,21 @@ static int registrar_report_to(Node *node, Session *session, const Member *membe
         return session_send(node, session, &message);
 }
 
-/* What we found out while no seed could be told. */
-static int registrar_report_suspects(Node *node, Session *session, usec_t now_usec) {
+/* What we found out while no seed could be told, and it still holds. */
+static int registrar_report_accused(Node *node, Session *session) {
         unsigned n = 0;
         int r;
 
-        if (node->members.n_suspect == 0)
-                return 0;
-
-        for (size_t i = 0; i < node->members.n_live && n < REPORTS_MAX; i++) {
+        for (size_t i = 0; i < node->members.n && n < REPORTS_MAX; i++) {
                 const Member *member = node->members.members[i];
 
-                if (member->record.state != MEMBER_SUSPECT)
+                if (!member->accused)
                         continue;
                 r = registrar_report_to(node, session, member);
                 if (r < 0)
                         return r;
                 n++;
         }
-        timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_FIRST_USEC));
-        node->peer->n_syncs = 0;
         return 0;
 }
 
@@ -254,7 +246,6 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
         if (ok->total <= FRESH_TOTAL_MAX) {
                 /* Whoever registered elsewhere in the same moment is not in this list yet. */
                 node->peer->n_fresh = FRESH_SYNCS;
-                node->peer->n_syncs = 0;
                 if (!timer_is_set(&node->peer->sync))
                         timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_FIRST_USEC));
         }
@@ -268,7 +259,7 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
                         return 0;
         }
 
-        r = registrar_report_suspects(node, session, now_usec);
+        r = registrar_report_accused(node, session);
         if (r < 0)
                 return r;
         return registrar_list(node, session, now_usec);
@@ -276,7 +267,8 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
 
 /* Whatever a seed has of ourselves is answered once: with each record of a whole list we would announce ourselves
  * to everybody. */
-static int registrar_merge(Node *node, const Record *records, size_t n, usec_t now_usec) {
+static int registrar_merge(Node *node, const Session *session, const Record *records, size_t n, usec_t now_usec) {
+        NodeId seed = session->id;
         Held own = {};
         int r;
 
@@ -288,27 +280,14 @@ static int registrar_merge(Node *node, const Record *records, size_t n, usec_t n
                                 own = held;
                         continue;
                 }
-                r = peer_merge(node, records + i, now_usec);
+                r = members_take(node, records + i, 0, &seed, now_usec);
                 if (r < 0)
                         return r;
         }
         return node_on_held(node, &own, now_usec);
 }
 
-/* A newcomer dials whom it wants. If those who hear of it did so in the same moment, they would meet half-way, and one of both
- * links replace the other. */
-static void registrar_wait_for(Node *node, const Member *member, usec_t now_usec) {
-        View *view = &node->peer->view;
-        const Record *record = &member->record;
-
-        if (record->n_addresses == 0 || view->n_passive >= view->n_passive_max || session_of(node, &record->id))
-                return;
-        view_add(view, &record->id, record->addresses);
-        view_rest(view, record->addresses, usec_add(now_usec, random_jitter(&node->random, NEWCOMER_USEC)), false);
-}
-
-/* Who appears after our start may be of another part of the network, which has links of its own. */
-static int registrar_on_sync_records(Node *node, const SyncRecordsMessage *message, usec_t now_usec) {
+static int registrar_on_sync_records(Node *node, const Session *session, const SyncRecordsMessage *message, usec_t now_usec) {
         bool was_live[MESSAGE_RECORDS_MAX];
         int r;
 
@@ -318,19 +297,12 @@ static int registrar_on_sync_records(Node *node, const SyncRecordsMessage *messa
 
                 was_live[i] = member && member_state_is_live(member->record.state);
         }
-        r = registrar_merge(node, message->records, message->n_records, now_usec);
+        r = registrar_merge(node, session, message->records, message->n_records, now_usec);
         if (r < 0)
                 return r;
-
-        for (size_t i = 0; i < message->n_records; i++) {
-                Member *member = member_table_find(&node->members, &message->records[i].id);
-
-                if (!member || was_live[i] || member->record.state != MEMBER_ALIVE)
-                        continue;
-                if (node->peer->settled)
-                        member->introduced = INTRODUCED_RENEWALS;
-                registrar_wait_for(node, member, now_usec);
-        }
+        for (size_t i = 0; i < message->n_records; i++)
+                if (!was_live[i])
+                        peer_wait_for(node, &message->records[i].id, true, now_usec);
         return links_fill(node, now_usec);
 }
 
@@ -340,7 +312,7 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
         registrar_answered(node, session);
         slot->total = ok->total;
         node->peer->list_total = ok->total;
-        r = registrar_merge(node, ok->records, ok->n_records, now_usec);
+        r = registrar_merge(node, session, ok->records, ok->n_records, now_usec);
         if (r < 0)
                 return r;
         return links_fill(node, now_usec);
@@ -373,7 +345,7 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
         for (size_t i = 0; i < node->members.n; i++)
                 if (node->members.members[i]->introduced > 0)
                         node->members.members[i]->introduced--;
-        r = registrar_merge(node, ok->records, ok->n_records, now_usec);
+        r = registrar_merge(node, session, ok->records, ok->n_records, now_usec);
         if (r < 0)
                 return r;
 
@@ -408,7 +380,7 @@ int registrar_on_message(Node *node, Session *session, const Message *message, u
                 return registrar_on_renew_ok(node, slot, session, &message->renew_ok, now_usec);
 
         case MESSAGE_SYNC_RECORDS:
-                return registrar_on_sync_records(node, &message->sync_records, now_usec);
+                return registrar_on_sync_records(node, session, &message->sync_records, now_usec);
 
         default:
                 return session_protocol_error(node, session, "A seed does not send such a message to a peer.", now_usec);
@@ -443,9 +415,9 @@ void registrar_refresh_early(Node *node, usec_t now_usec) {
         timer_set(&node->timers, &peer->refresh, when_usec);
 }
 
-/* ---- suspects ---- */
+/* ---- the accused ---- */
 
-int registrar_report(Node *node, const Member *member, usec_t now_usec) {
+int registrar_report(Node *node, const Member *member) {
         int n = 0, r;
 
         for (size_t i = 0; i < node->n_seeds; i++) {
@@ -456,33 +428,20 @@ int registrar_report(Node *node, const Member *member, usec_t now_usec) {
                         return r;
                 n++;
         }
-        node->peer->n_syncs = 0;
-        timer_set(&node->timers, &node->peer->sync, usec_add(now_usec, SYNC_FIRST_USEC));
         return n;
 }
 
-int registrar_ask_differences(Node *node) {
-        SeedSlot *slot = registrar_pick(node);
-        int r;
-
-        if (!slot)
-                return 0;
-        r = sync_send_digest(node, slot->session);
-        return r < 0 ? r : 1;
-}
+/* ---- differences ---- */
 
 int registrar_sync(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
-        int r;
+        SeedSlot *slot = registrar_pick(node);
 
-        if (node->members.n_suspect == 0 && peer->n_fresh == 0)
+        if (peer->n_fresh == 0)
                 return 0;
-        if (peer->n_fresh > 0)
-                peer->n_fresh--;
-        if (++peer->n_syncs < SYNCS_MAX)
+        if (--peer->n_fresh > 0)
                 timer_set(&node->timers, &peer->sync, usec_add(now_usec, SYNC_NEXT_USEC));
-        r = registrar_ask_differences(node);
-        return MIN(r, 0);
+        return slot ? sync_send_digest(node, slot->session) : 0;
 }
 
 /* ---- ourselves ---- */

@@ -37,7 +37,6 @@ void registry_changed(Node *node, Member *member, usec_t now_usec) {
         Registry *registry = &node->seed->registry;
         usec_t when_usec = now_usec;
 
-        exchange_news(node, member, now_usec);
         member_arm(node, member);
         if (timer_is_set(&registry->persist))
                 return;

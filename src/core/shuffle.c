@@ -195,7 +195,7 @@ static int shuffle_take(Node *node, const ShuffleMessage *message, const Address
                     node_id_equal(&record->id, &node->identity.id))
                         continue;
                 if (record->epoch > 0 && (member || ratelimit_allow(&shuffle->news, now_usec))) {
-                        r = peer_merge(node, record, now_usec);
+                        r = peer_merge(node, record, 0, now_usec);
                         if (r < 0)
                                 return r;
                         member = member_table_find(&node->members, &record->id);

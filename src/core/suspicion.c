@@ -4,11 +4,7 @@
  * A peer that we were linked to does not answer. When its connection broke without CLOSE it is called at its address,
  * as often as there are strikes: whoever answers there with its id clears it, a refusal spares the other strikes. Others
  * are asked meanwhile whether they hear from it (witness.c): if one does, only our way to it is bad. Else it is accused:
- * suspect here, and reported to the seeds that we are registered with, who decide (PROTOCOL.md, section 6.4).
- *
- * One that we had no link to, and that does not answer when it is asked or dialled, and that no witness hears from, may have
- * left in order without our having heard of it. A seed is asked for what differs between our tables first, and it is
- * accused when it is still held alive afterwards.
+ * everybody is told (verdict.c), and it is reported to the seeds that we are registered with (PROTOCOL.md, section 6.4).
  */
 
 #include "core/peer-node-internal.h"
@@ -20,8 +16,6 @@
 /* A process that ends closes one socket after the other: it may still take a call when our link to it has broken, and breaks
  * that off in a moment. */
 #define AGAIN_USEC (20 * USEC_PER_MSEC)
-
-#define DOUBT_USEC (2500 * USEC_PER_MSEC)       /* for the answer of a seed */
 
 /* Who answers with certain tidings has its time, too, which may need a session of a witness's own. */
 #define WITNESSES_PATIENCE 3U
@@ -38,12 +32,23 @@ static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
                             suspicion_timeout(node), now_usec, NULL);
 }
 
-static int suspicion_begin(Node *node, Member *member, bool probed, usec_t now_usec) {
+static int suspicion_begin(Node *node, Member *member, uint8_t n_others, usec_t now_usec) {
         member->n_tries = 1;
-        member->probed = probed;
+        member->n_others = n_others;
         member->asked_again = member->concluded = false;
         member->asked_usec = now_usec;
         return suspicion_ask(node, member, now_usec);
+}
+
+uint8_t suspicion_n_others(const Session *session) {
+        unsigned n = session->n_neighbours > 0 ? (unsigned) session->n_neighbours : session->n_links > 0 ? session->n_links - 1 : 0;
+
+        return (uint8_t) MIN(n, 3U);
+}
+
+/* That might find out about one that is not linked to us: all others. */
+static uint8_t n_strangers(const Node *node) {
+        return (uint8_t) MIN(node->members.n_live > 0 ? node->members.n_live - 1 : 0, (size_t) 3);
 }
 
 /* Those that do not answer us at all are not asked before the others. */
@@ -62,24 +67,23 @@ int suspicion_probe(Node *node, usec_t now_usec) {
                 Member *member = node->members.members[i];
 
                 if (member->record.state == MEMBER_ALIVE && member->record.n_addresses > 0 && member->asked_usec == 0 &&
-                    member->doubted_usec == 0 && !session_of(node, &member->record.id) &&
+                    !session_of(node, &member->record.id) &&
                     (!longest || silent_since(member) < silent_since(longest)))
                         longest = member;
         }
         if (!longest)
                 return 0;
 
-        return suspicion_begin(node, longest, true, now_usec);
+        return suspicion_begin(node, longest, n_strangers(node), now_usec);
 }
 
 int suspicion_question(Node *node, const NodeId *id, usec_t now_usec) {
         Member *member = member_table_find(&node->members, id);
         int r;
 
-        if (!member || member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->doubted_usec > 0 ||
-            member->record.n_addresses == 0)
+        if (!member || member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->record.n_addresses == 0)
                 return 0;
-        r = suspicion_begin(node, member, true, now_usec);
+        r = suspicion_begin(node, member, n_strangers(node), now_usec);
         return r < 0 ? r : 1;
 }
 
@@ -95,7 +99,7 @@ int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
         r = witness_ask(node, &session->id, session->neighbours, session->n_neighbours, now_usec);
         if (r < 0)
                 return r;
-        return suspicion_begin(node, member, false, now_usec);
+        return suspicion_begin(node, member, suspicion_n_others(session), now_usec);
 }
 
 int suspicion_link_ended(Node *node, const Session *session, usec_t now_usec) {
@@ -110,86 +114,31 @@ int suspicion_clear(Node *node, Member *member, usec_t now_usec) {
         return witness_done(node, &member->record.id, now_usec);
 }
 
-static int suspicion_accuse(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
-                            usec_t now_usec) {
-        const Record *record = &member->record;
+static int suspicion_accuse(Node *node, Member *member, usec_t now_usec) {
         Notice *notice;
         int n;
 
-        member->asked_usec = 0;
-        if (record->state != MEMBER_ALIVE)
+        if (member->record.state != MEMBER_ALIVE)
                 return 0;
 
         member->missed_usec = now_usec;
-        member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_SUSPECT, now_usec);
-        n = registrar_report(node, member, now_usec);
+        member->accused = true;
+        n = registrar_report(node, member);
         if (n < 0)
                 return n;
 
         notice = node_notice_member(node, NOTICE_SILENT, member);
-        notice->n = n_strikes;
+        notice->n = member->n_tries;
         notice->n_max = (unsigned) n;
-        notice->duration = duration_usec;
-        notice->evidence = evidence;
-        node_notice_member(node, NOTICE_SUSPECT, member);
-
-        view_remove(&node->peer->view, &record->id, NULL);
-        if (record->n_addresses > 0)
-                view_lose(&node->peer->view, &record->id, record->addresses);
-        peer_remember(node, now_usec);
-        return 0;
-}
-
-static int suspicion_doubt(Node *node, Member *member, Evidence evidence, unsigned n_strikes, usec_t duration_usec,
-                    usec_t now_usec) {
-        int r;
-
-        if (member->record.state != MEMBER_ALIVE || member->doubted_usec > 0)
-                return 0;
-        r = registrar_ask_differences(node);
-        if (r < 0)
-                return r;
-        if (r == 0)                     /* nobody knows better */
-                return suspicion_accuse(node, member, evidence, n_strikes, duration_usec, now_usec);
-
-        member->n_tries = n_strikes;
-        member->doubted_usec = now_usec;
-        member->evidence = evidence;
-        member->duration_usec = duration_usec;
-        if (!timer_is_set(&node->peer->doubt))
-                timer_set(&node->timers, &node->peer->doubt, usec_add(now_usec, DOUBT_USEC));
-        return 0;
-}
-
-int suspicion_on_doubt(Node *node, usec_t now_usec) {
-        usec_t next_usec = USEC_INFINITY;
-        int r;
-
-        for (size_t i = 0; i < node->members.n; i++) {
-                Member *member = node->members.members[i];
-                usec_t doubted_usec = member->doubted_usec;
-
-                if (doubted_usec == 0)
-                        continue;
-                if (now_usec < usec_add(doubted_usec, DOUBT_USEC)) {
-                        next_usec = MIN(next_usec, usec_add(doubted_usec, DOUBT_USEC));
-                        continue;
-                }
-                member->doubted_usec = 0;
-                if (member->heard_usec > doubted_usec || session_of(node, &member->record.id))
-                        continue;
-                r = suspicion_accuse(node, member, member->evidence, member->n_tries, member->duration_usec, now_usec);
-                if (r < 0)
-                        return r;
-        }
-        timer_set(&node->timers, &node->peer->doubt, next_usec);
-        return 0;
+        notice->duration = member->duration_usec;
+        notice->evidence = member->evidence;
+        return verdict_accuse(node, member, &node->identity.id, member->n_others, 0, now_usec);
 }
 
 int suspicion_clock_jumped(Node *node, usec_t now_usec) {
         int r;
 
-        /* Nobody is accused for one interval: what was being asked is asked anew, and a seed may have answered meanwhile. */
+        /* Nobody is accused for one interval: what was being asked is asked anew. */
         for (size_t i = 0; i < node->members.n; i++) {
                 Member *member = node->members.members[i];
 
@@ -200,16 +149,12 @@ int suspicion_clock_jumped(Node *node, usec_t now_usec) {
                         if (r < 0)
                                 return r;
                 }
-                if (member->doubted_usec > 0)
-                        member->doubted_usec = now_usec;
         }
-        return suspicion_on_doubt(node, now_usec);
+        return 0;
 }
 
 /* The witnesses have had their say, as far as they had one. */
 static int suspicion_decide(Node *node, Member *member, usec_t now_usec) {
-        unsigned n_strikes = member->n_tries;
-        Evidence evidence = member->evidence;
         bool heard = witness_opinion(node, &member->record.id) == OPINION_HEARD;
         int r;
 
@@ -224,8 +169,7 @@ static int suspicion_decide(Node *node, Member *member, usec_t now_usec) {
                 node->counters[COUNTER_ACCUSATIONS_SPARED]++;
                 return 0;
         }
-        return member->probed ? suspicion_doubt(node, member, evidence, n_strikes, member->duration_usec, now_usec) :
-                                suspicion_accuse(node, member, evidence, n_strikes, member->duration_usec, now_usec);
+        return suspicion_accuse(node, member, now_usec);
 }
 
 int suspicion_on_witness(Node *node, const NodeId *suspect, usec_t now_usec) {
@@ -271,7 +215,6 @@ int suspicion_silent(Node *node, Member *member, unsigned n_strikes, usec_t now_
         member->evidence = EVIDENCE_SILENT;
         member->n_tries = n_strikes;
         member->duration_usec = usec_sub(now_usec, member->asked_usec);
-        member->probed = false;
         member->concluded = true;
         if (witness_opinion(node, &member->record.id) != OPINION_OPEN)
                 return suspicion_decide(node, member, now_usec);
@@ -280,10 +223,10 @@ int suspicion_silent(Node *node, Member *member, unsigned n_strikes, usec_t now_
 }
 
 int suspicion_found(Node *node, Member *member, Evidence evidence, usec_t now_usec) {
-        if (member->record.state != MEMBER_ALIVE || member->asked_usec > 0 || member->doubted_usec > 0)
+        if (member->record.state != MEMBER_ALIVE || member->asked_usec > 0)
                 return 0;
         member->asked_usec = now_usec;
-        member->probed = true;
+        member->n_others = n_strangers(node);
         return suspicion_conclude(node, member, evidence, 1, now_usec);
 }
 

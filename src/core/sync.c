@@ -95,6 +95,7 @@ int sync_send_records(Node *node, Session *session, const uint8_t mask[static SY
                       usec_t now_usec) {
         Message message;
         SyncRecordsMessage *records = &message.sync_records;
+        Record own;
         int r;
 
         sync_begin(&message);
@@ -109,6 +110,16 @@ int sync_send_records(Node *node, Session *session, const uint8_t mask[static SY
                                 return r;
                 }
                 (void) sync_add(member, session, records, now_usec);
+        }
+        if (node->settings.role == ROLE_PEER && sync_marked(mask, node->identity.id.bytes[0])) {
+                if (records->n_records == MESSAGE_RECORDS_MAX) {
+                        r = sync_flush(node, session, &message);
+                        if (r < 0)
+                                return r;
+                }
+                /* HELLO says no incarnation. */
+                own = node_record(node);
+                (void) record_for_caller(&own, &session->remote, records->records + records->n_records++);
         }
 
         if (want) {

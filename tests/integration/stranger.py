@@ -258,12 +258,15 @@ class Sessions(SharedNetworkTest):
     def test_a_silent_link_is_asked_for_a_sign_of_life(self):
         with dial(self.net.node(), self.peer) as session:
             self.assertTrue(session.neighbor(model.HIGH))
-            began = time.monotonic()
-            self.assertEqual(model.decode(*session.read_frame(began + 10)), ("MSG_RANGES", {"range": []}))
-            name, body = model.decode(*session.read_frame(began + 10))
-            self.assertEqual(name, "PING")
-            session.send("PONG", nonce=body["nonce"], links=1)
-            self.assertEqual(model.decode(*session.read_frame(time.monotonic() + 10))[0], "PING")
+
+            def ping():
+                while True:                     # whatever news there are of others in between
+                    name, body = model.decode(*session.read_frame(time.monotonic() + 10))
+                    if name == "PING":
+                        return body["nonce"]
+
+            session.send("PONG", nonce=ping(), links=1)
+            ping()
             session.close("leaving")
 
     def test_one_that_stops_answering_is_dropped_from_links_and_list(self):

@@ -66,9 +66,42 @@ static void test_a_bad_link_buries_nobody_and_hardly_accuses(void **state) {
         assert_true(n_spared >= 20);
 }
 
+/* Nobody of the hosts 0 and 1 is held alive by a peer of host 2. */
+static bool alone_on_host_2(Sim *sim) {
+        for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++)
+                for (unsigned other = N_SEEDS; i % 3 == 2 && other < sim_n_nodes(sim); other++) {
+                        MemberInfo info;
+
+                        if (other % 3 != 2 && sim_holds(sim, i, other, &info) && info.state != MEMBER_DEAD)
+                                return false;
+                }
+        return true;
+}
+
+/* Whom a peer accused in the first disturbance, it may have no more to say of in the second. */
+static void test_a_host_cut_off_twice_holds_the_others_dead(void **state) {
+        for (uint64_t run = 1; run <= 20; run++) {
+                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, 6);
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                for (unsigned n = 1; n <= 2; n++) {
+                        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                                sim_set_group(sim, i, i % 3 == 2);
+                        sim_run_for(sim, 5 * USEC_PER_SEC);
+                        if (n == 2)
+                                break;
+                        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                                sim_set_group(sim, i, 0);
+                        sim_run_for(sim, 3 * USEC_PER_SEC);
+                }
+                assert_true(sim_run_until(sim, alone_on_host_2, 120 * USEC_PER_SEC));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_bad_link_buries_nobody_and_hardly_accuses),
+                cmocka_unit_test(test_a_host_cut_off_twice_holds_the_others_dead),
         };
 
         if (getenv("SIM_TEST"))

@@ -81,6 +81,7 @@ static void test_a_crashed_peer_is_dead_everywhere(void **state) {
         sim_run_for(sim, 30 * USEC_PER_SEC);
         sim_crash(sim, 10);
         assert_true(sim_run_until(sim, settled, 60 * USEC_PER_SEC));
+        sim_run_for(sim, 8 * USEC_PER_SEC);     /* until everybody has waited long enough for it to object */
         for (unsigned i = 0; i < sim_n_nodes(sim); i++)
                 if (i != 10)
                         assert_int_equal(state_at(sim, i, 10), MEMBER_DEAD);

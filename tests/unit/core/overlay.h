@@ -322,11 +322,12 @@ static inline Record record_of(uint8_t n, MemberState state) {
         return record;
 }
 
-/* One peer that a seed speaks of, and says that it knows no more: so nobody asks again. */
+/* One peer that a seed speaks of, and says that it knows no more: so nobody asks again. One that a seed holds dead and we alive
+ * is a suspect for 2 s, unless we have a link with it. */
 static inline void send_record(Harness *h, LinkId link, uint8_t n, MemberState state) {
-        Record record = record_of(n, state);
+        Record records[2] = { record_of(n, MEMBER_ALIVE), record_of(n, state == MEMBER_SUSPECT ? MEMBER_DEAD : state) };
 
-        send_list_ok(h, link, 1, &record, 1);
+        send_list_ok(h, link, 1, records + (state != MEMBER_SUSPECT), 1 + (state == MEMBER_SUSPECT));
 }
 
 /* The name of that seed is looked up and leads to 10.0.0.<n>, port 5000, which is dialled. */

@@ -134,8 +134,8 @@ static void test_silent_links_are_asked_before_a_caller_is_refused(void **state)
 
         /* Both have just answered; then one of them says nothing for 2 s, while nobody asks it. */
         harness_advance(h, 1 * SEC);
-        send_pong(h, silent, expect(h, silent, MESSAGE_PING)->ping.nonce, 0);
-        send_pong(h, heard, expect(h, heard, MESSAGE_PING)->ping.nonce, 0);
+        send_pong(h, silent, harness_find(h, silent, MESSAGE_PING)->ping.nonce, 0);
+        send_pong(h, heard, harness_find(h, heard, MESSAGE_PING)->ping.nonce, 0);
         harness_advance(h, 1999 * MSEC);
         harness_drop_sent(h);
         send_ping(h, heard, 1);

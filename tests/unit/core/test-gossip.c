@@ -190,7 +190,7 @@ static void test_the_age_grows_by_half_the_round_trip(void **state) {
         LinkId from = link_in(h, 1), to = link_in(h, 2);
 
         harness_advance(h, 1 * SEC);
-        uint64_t nonce = expect(h, from, MESSAGE_PING)->ping.nonce;
+        uint64_t nonce = harness_find(h, from, MESSAGE_PING)->ping.nonce;
         harness_set_answering(h, true);
         harness_advance(h, 240 * MSEC);
         send_pong(h, from, nonce, 0);

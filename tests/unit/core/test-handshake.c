@@ -159,6 +159,7 @@ static void test_hello_ok_carries_what_is_held(void **state) {
         record.epoch = HARNESS_EPOCH + 5;
         record.state = MEMBER_DEAD;
         send_list_ok(h, seed, 2, &record, 1);
+        harness_advance(h, 2 * SEC);
         other.purpose = PURPOSE_PROBE;
         ok = expect(h, harness_call(h, &other), MESSAGE_HELLO_OK);
         assert_int_equal(ok->hello_ok.held.epoch, HARNESS_EPOCH + 5);

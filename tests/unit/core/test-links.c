@@ -673,6 +673,7 @@ static void test_messages_out_of_place_end_the_session(void **state) {
         send_neighbor(h, link, PRIORITY_LOW, 0);                /* we were asking */
         expect_close(h, link, CLOSE_PROTOCOL);
         link = link_out(h, 4);
+        harness_drop_sent(h);
         send_accept(h, link, 1);                                /* twice */
         expect_close(h, link, CLOSE_PROTOCOL);
         assert_int_equal(n_links(h), 0);

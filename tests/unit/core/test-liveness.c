@@ -52,7 +52,7 @@ static void expect_strikes(Harness *h, LinkId link, usec_t timeout_usec) {
                 harness_advance(h, timeout_usec - 2 * MSEC);
                 assert_null(harness_find(h, link, MESSAGE_PING));
                 harness_advance(h, 2 * MSEC);
-                expect(h, link, MESSAGE_PING);
+                assert_non_null(harness_find(h, link, MESSAGE_PING));
                 assert_int_equal(counted(h, COUNTER_STRIKES), n_strikes + i);
         }
         harness_advance(h, timeout_usec - 2 * MSEC);

@@ -319,34 +319,6 @@ static void test_a_new_id_with_all_connections_fits(void **state) {
         assert_true(harness_n_effects_max(h) > 3 * 248);
 }
 
-/* Sixty-four at a time, with ids that nobody else has. */
-static void send_suspects(Harness *h, LinkId seed, unsigned n) {
-        for (unsigned i = 0; i < n; i += MESSAGE_RECORDS_MAX) {
-                Record records[MESSAGE_RECORDS_MAX];
-
-                for (unsigned j = 0; j < MESSAGE_RECORDS_MAX; j++) {
-                        records[j] = record_of(1, MEMBER_SUSPECT);
-                        records[j].id.bytes[1] = (uint8_t) ((i + j) / 256);
-                        records[j].id.bytes[2] = (uint8_t) (i + j);
-                }
-                send_list_ok(h, seed, 1, records, MESSAGE_RECORDS_MAX);
-        }
-        assert_int_equal(node_n_suspect(harness_node(h)), n);
-}
-
-static void test_a_seed_with_thousands_of_suspects_fits(void **state) {
-        Harness *h = *state;
-        LinkId seed = set_seed(h);
-        unsigned n = 0;
-
-        send_suspects(h, seed, 6400);
-        harness_drop_sent(h);
-        send_register_ok(h, seed, 90000, 1, NULL);
-        while (harness_find(h, seed, MESSAGE_DEAD_REPORT))
-                n++;
-        assert_in_range(n, 1, 16);      /* as many as a seed takes of one reporter */
-}
-
 static void test_a_list_full_of_ourselves_is_answered_once(void **state) {
         Harness *h = *state;
         LinkId seed = set_seed(h), link = link_in(h, 1);
@@ -432,7 +404,6 @@ int main(void) {
                 TEST_QUIET(test_a_full_table_takes_no_more_members),
                 cmocka_unit_test(test_a_stop_with_all_connections_fits),
                 cmocka_unit_test(test_a_new_id_with_all_connections_fits),
-                TEST(test_a_seed_with_thousands_of_suspects_fits),
                 TEST(test_a_list_full_of_ourselves_is_answered_once),
                 TEST_QUIET(test_members_can_be_walked_and_asked_for),
         };

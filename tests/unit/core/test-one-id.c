@@ -340,6 +340,7 @@ static void test_nobody_is_asked_without_need(void **state) {
                 record.state = MEMBER_DEAD;
                 send_list_ok(h, seed, 1, &record, 1);
         }
+        harness_advance(h, 2 * SEC);
         assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
         other = elsewhere(HARNESS_EPOCH + 9);           /* a dead record never refuses a connection */
         expect_no_check(h, &other);

@@ -27,6 +27,8 @@ static void test_a_second_copy_makes_its_link_lazy(void **state) {
         Harness *h = *state;
         LinkId first = link_in(h, 1), second = link_in(h, 2);
 
+        harness_advance(h, 20 * MSEC);          /* they are told of each other */
+        harness_drop_sent(h);
         send_message(h, first, 1);
         expect(h, second, MESSAGE_GOSSIP);
         send_message(h, second, 1);
@@ -121,6 +123,7 @@ static void test_what_is_announced_and_does_not_come_is_grafted(void **state) {
 
         harness_set_answering(h, true);
         send_message(h, first, 1);
+        harness_advance(h, 20 * MSEC);          /* they are told of each other */
         harness_drop_sent(h);
         send_ranges(h, first, MESSAGE_IHAVE, 1, 3);
         harness_advance(h, 10 * MSEC);
