@@ -4,7 +4,7 @@
 API, journal fields, each compared both ways with the programs, the tables in the sources, and dbus/. And they are well-formed:
 for mandoc, for man on 80 columns, and in what they refer to. Speaks TAP.
 
-usage: check-man.py SOURCES PAGES P2PCTL P2P-PEERD P2P-SEEDD
+usage: check-man.py SOURCES PAGES P2PCTL P2P-PEERD P2P-SEEDD P2PSIM
 
 PAGES is where the built ones are.
 """
@@ -199,6 +199,17 @@ def check_daemon(page, program, sources):
         prevented = re.search(r'^RestartPreventExitStatus=(.*)$', unit, re.M)[1].split()
         told = re.findall(r'\d+', re.search(r'After ([\d, and]+) systemd does not start', page.text)[1])
         yield from differences('status without a restart', [status for status in prevented if int(status) < 200], told)
+
+
+# ---- p2psim ----
+
+def check_simulator(page, program, sources):
+        yield from differences('option', options_in(help_of(program)),
+                               [name for entry in page.terms('OPTIONS') for name in options_in(plain(entry.term))])
+        verbs = sources.find(r'^ {8}\[VERB_\w+\] += \{ "([a-z-]+)",', 'tests/sim/plan.c') + ['pause', 'sleep']
+        settings = sources.find(r'streq\(name, "([a-z-]+)"\)', 'tests/sim/plan.c')
+        written = [name for entry in page.terms('SCENARIOS') for name in re.findall(r'(?:^|, )([a-z-]+)', plain(entry.term))]
+        yield from differences('statement', set(verbs) | set(settings) | {'at'}, written)
 
 
 # ---- configuration ----
@@ -417,7 +428,7 @@ def check_rules_see_a_breach(page):
 
 def main():
         top, built = Path(sys.argv[1]), Path(sys.argv[2])
-        ctl, daemons = sys.argv[3], dict(zip(ROLES, sys.argv[4:6]))
+        ctl, daemons, simulator = sys.argv[3], dict(zip(ROLES, sys.argv[4:6])), sys.argv[6]
         missing = [tool for tool in ('mandoc', 'man') if not shutil.which(tool)]
         if missing:
                 print(f'1..0 # SKIP {missing[0]} is not installed')
@@ -430,6 +441,7 @@ def main():
         options = {'--' + option['option'] for option in known['options']}
         for daemon in daemons.values():
                 options |= set(options_in(help_of(daemon)))
+        options |= set(options_in(help_of(simulator)))
 
         man, bus, journal = pages['p2pctl'], pages['org.p2pnet.Node1'], pages['p2pnet.journal-fields']
         checks = [
@@ -445,6 +457,7 @@ def main():
                 page = pages[f'p2p-{role}d']
                 checks += [(f'{page.name}: every option and exit status', check_daemon(page, daemons[role], sources)),
                            (f'{page.name}: every variable of the environment', check_environment(page, sources, 'daemon', 'conf', 'bus'))]
+        checks.append(('p2psim: every option and statement', check_simulator(pages['p2psim'], simulator, sources)))
         for name in INTERFACES:
                 checks.append((f'the bus: every member of {name}, its arguments, keys, errors, and who may',
                                check_interface(bus, Interface(sources, name))))

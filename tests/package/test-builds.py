@@ -26,9 +26,11 @@ ONLY_IN_DEB = {
         '/usr/share/doc/p2pnet/copyright': 'a form that Debian asks for; an RPM has the text of the licence',
         '/usr/share/lintian/overrides/p2pnet': 'lintian looks at Debian packages only',
 }
+SIMULATOR_ONLY_IN_DEB = {path.replace('p2pnet', 'p2psim'): reason for path, reason in ONLY_IN_DEB.items() if '/doc/' in path}
 ONLY_IN_RPM = {
         '/usr/share/licenses/p2pnet/LICENSE': 'a Debian package points to /usr/share/common-licenses',
 }
+SIMULATOR_ONLY_IN_RPM = {path.replace('p2pnet', 'p2psim'): reason for path, reason in ONLY_IN_RPM.items()}
 
 
 class Context:
@@ -67,6 +69,10 @@ class Context:
         def rpm(self):
                 return Rpm(package(self.packages, 'p2pnet-*.rpm'))
 
+        def simulator(self):
+                """Its Debian package and its RPM."""
+                return Deb(package(self.packages, 'p2psim_*.deb')), Rpm(package(self.packages, 'p2psim-*.rpm'))
+
 
 def canonical(files):
         """The files of a package by the names and contents that they have in both kinds of package."""
@@ -96,7 +102,7 @@ def it_is_built_again(c):
 def packages_are_identical(c):
         """built twice, under other conditions, every Debian package is the same bit by bit"""
         first, second = ({deb.name: deb for deb in place.glob('*.deb')} for place in (c.packages, c.again))
-        assert first.keys() == second.keys() and len(first) == 2, f'{sorted(first)} and {sorted(second)}'
+        assert first.keys() == second.keys() and len(first) == 4, f'{sorted(first)} and {sorted(second)}'
         for name, deb in first.items():
                 assert deb.read_bytes() == second[name].read_bytes(), difference(deb, second[name])
 
@@ -112,8 +118,8 @@ def difference(first, second):
 @check
 def programs_get_the_hardening_flags(c):
         """the programs of the RPM are hardened as well"""
-        found = programs(c.rpm().files)
-        assert len(found) == 3, sorted(found)
+        found = programs(c.rpm().files | c.simulator()[1].files)
+        assert len(found) == 4, sorted(found)
         with tempfile.TemporaryDirectory() as directory:
                 for path, data in found.items():
                         missing = hardening_missing(data, directory)
@@ -123,8 +129,13 @@ def programs_get_the_hardening_flags(c):
 @check
 def rpm_has_the_same_files(c):
         """the RPM has the same files as the Debian package, with the same modes and contents"""
-        deb, rpm = canonical(c.deb().files), canonical(c.rpm().files)
-        for name, mine, others, allowed in ('Debian package', deb, rpm, ONLY_IN_DEB), ('RPM', rpm, deb, ONLY_IN_RPM):
+        compare_files(c.deb(), c.rpm(), ONLY_IN_DEB, ONLY_IN_RPM)
+        compare_files(*c.simulator(), SIMULATOR_ONLY_IN_DEB, SIMULATOR_ONLY_IN_RPM)
+
+
+def compare_files(deb, rpm, only_in_deb, only_in_rpm):
+        deb, rpm = canonical(deb.files), canonical(rpm.files)
+        for name, mine, others, allowed in ('Debian package', deb, rpm, only_in_deb), ('RPM', rpm, deb, only_in_rpm):
                 alone = set(mine) - set(others)
                 assert alone == set(allowed), f'only in the {name}: {sorted(alone)}, expected {sorted(allowed)}'
         for path in deb.keys() & rpm.keys():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is in the Debian package, and how: files by place, their modes, scripts, hardening; lintian. Speaks TAP.
+"""What is in the Debian packages, and how: files by place, their modes, scripts, hardening; lintian. Speaks TAP.
 
 usage: test-contents.py DEBDIR SOURCE [WORD...]   with words only checks whose names have one of them
 """
@@ -40,6 +40,14 @@ PLACES = {
         r'/usr/share/man/man(\d)/[\w.-]+\.\1\.gz': 0o644,
 }
 
+# The same of the simulator, which is a package of its own.
+SIMULATOR_PLACES = {
+        r'/usr/bin/p2psim': 0o755,
+        r'/usr/share/bash-completion/completions/p2psim': 0o644,
+        r'/usr/share/doc/p2psim/(changelog\.gz|copyright)': 0o644,
+        r'/usr/share/man/man1/p2psim\.1\.gz': 0o644,
+}
+
 # No program, as flawed as it can be made.
 UNHARDENED = ['-O0', '-no-pie', '-fno-stack-protector', '-U_FORTIFY_SOURCE', '-Wl,-z,norelro', '-Wl,-z,lazy', '-Wl,-z,execstack']
 
@@ -48,6 +56,13 @@ class Context:
         def __init__(self, deb, source):
                 self.deb = deb
                 self.source = source
+
+        def simulator(self):
+                return Deb(package(self.deb.file.parent, 'p2psim_*.deb'))
+
+        def packages(self):
+                """Each package with its places."""
+                return (self.deb, PLACES), (self.simulator(), SIMULATOR_PLACES)
 
         def clean(self):
                 pass
@@ -62,31 +77,34 @@ class Context:
 @check
 def every_file_has_its_place(c):
         """every file has its place and mode, and belongs to root"""
-        for path, entry in c.deb.files.items():
-                if entry.kind == 'directory':
-                        assert entry.mode == 0o755, f'{path}: {entry}'
-                else:
-                        place = next((place for place in PLACES if re.fullmatch(place, path)), None)
-                        assert place, f'{path}: no place of ours'
-                        assert entry.mode == PLACES[place], f'{path}: {entry}, expected {PLACES[place]:04o}'
-                assert entry.owner == 'root:root', f'{path}: {entry}'
+        for deb, places in c.packages():
+                for path, entry in deb.files.items():
+                        if entry.kind == 'directory':
+                                assert entry.mode == 0o755, f'{path}: {entry}'
+                        else:
+                                place = next((place for place in places if re.fullmatch(place, path)), None)
+                                assert place, f'{path}: no place of ours'
+                                assert entry.mode == places[place], f'{path}: {entry}, expected {places[place]:04o}'
+                        assert entry.owner == 'root:root', f'{path}: {entry}'
 
 
 @check
 def nothing_is_missing(c):
         """every place has its files"""
-        for place in PLACES:
-                assert any(re.fullmatch(place, path) for path in c.deb.files), f'nothing is at {place}'
+        for deb, places in c.packages():
+                for place in places:
+                        assert any(re.fullmatch(place, path) for path in deb.files), f'nothing is at {place}'
 
 
 @check
 def every_page_of_the_sources_is_there(c):
         """every man page of the sources is in it, and each program has one"""
         pages = {page.name.removesuffix('.scd') for page in (c.source / 'docs/man').glob('*.scd')}
-        packed = {Path(path).name.removesuffix('.gz') for path in c.deb.files if path.startswith('/usr/share/man/man')
+        files = c.deb.files | c.simulator().files
+        packed = {Path(path).name.removesuffix('.gz') for path in files if path.startswith('/usr/share/man/man')
                   and path.endswith('.gz')}
-        assert pages == packed, f'sources: {sorted(pages)}, package: {sorted(packed)}'
-        for program in programs(c.deb.files):
+        assert pages == packed, f'sources: {sorted(pages)}, packages: {sorted(packed)}'
+        for program in programs(files):
                 assert any(page.startswith(Path(program).name + '.') for page in packed), f'{program} has no page'
 
 
@@ -177,8 +195,8 @@ def the_version_is_the_same_everywhere(c):
 @check
 def programs_are_hardened(c):
         """every program is hardened, and carries no debug information"""
-        found = programs(c.deb.files)
-        assert len(found) == 3, sorted(found)
+        found = programs(c.deb.files | c.simulator().files)
+        assert len(found) == 4, sorted(found)
         with tempfile.TemporaryDirectory() as directory:
                 for path, data in found.items():
                         missing = hardening_missing(data, directory)
@@ -200,10 +218,16 @@ def the_check_sees_what_is_not_hardened(c):
 @check
 def debug_symbols_fit(c):
         """the package with debug symbols has those of every program"""
-        symbols = Deb(package(c.deb.file.parent, 'p2pnet-dbgsym_*.deb'))
-        assert symbols.field('Version') == c.deb.field('Version')
+        for deb, _ in c.packages():
+                debug_symbols_of_one(deb)
+
+
+def debug_symbols_of_one(deb):
+        name = deb.field('Package')
+        symbols = Deb(package(deb.file.parent, f'{name}-dbgsym_*.deb'))
+        assert symbols.field('Version') == deb.field('Version')
         with tempfile.TemporaryDirectory() as directory:
-                for path, data in programs(c.deb.files).items():
+                for path, data in programs(deb.files).items():
                         file = Path(directory) / 'program'
                         file.write_bytes(data)
                         build = re.search(rb'Build ID: (\w+)', output('readelf', '--notes', file))[1].decode()
@@ -213,7 +237,7 @@ def debug_symbols_fit(c):
 @check
 def no_path_of_the_build_is_in_it(c):
         """no program knows where it was built"""
-        for deb in c.deb, Deb(package(c.deb.file.parent, 'p2pnet-dbgsym_*.deb')):
+        for deb in map(Deb, c.deb.file.parent.glob('p2p*.deb')):
                 for path, data in programs(deb.files).items():
                         assert not re.search(rb'/[\w/.-]*p2pnet-deb-', data), f'{path} of {deb.file.name}'
 
@@ -222,7 +246,7 @@ def no_path_of_the_build_is_in_it(c):
 def lintian_is_content(c):
         """lintian has no error, no warning and no remark, and every override says why it is there"""
         result = subprocess.run(['lintian', '--allow-root', '--display-info', '--fail-on=error,warning,info',
-                                 *sorted(c.deb.file.parent.glob('p2pnet*.deb'))], stdin=subprocess.DEVNULL,
+                                 *sorted(c.deb.file.parent.glob('p2p*.deb'))], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert result.returncode == 0 and not result.stdout.strip(), result.stdout
         for paragraph in c.text('packaging/debian/p2pnet.lintian-overrides').split('\n\n'):
