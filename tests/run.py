@@ -31,6 +31,10 @@ BUILDS = {                      # name: compiler, meson options
         'fuzz':  ('clang', ['-Dwerror=true', '-Dfuzzers=true', '-Db_sanitize=address,undefined', '-Db_lundef=false']),
 }
 
+# Each simulation gives the same trace in each of these builds.
+TRACE_BUILDS = 'gcc', 'clang', 'asan'
+TRACE_RUNS = [['--peers=40', '--run=7']] + [['--random', f'--run={run}', '--peers=10-30'] for run in (1, 2, 3, 4, 5)]
+
 SANITIZER_ENV = {
         'ASAN_OPTIONS': 'abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1',
         'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1',
@@ -212,6 +216,24 @@ class Run:
         def stage_asan(self):
                 """units, simulator and integration under ASan and UBSan"""
                 self.meson('asan', suites=['unit', 'sim', 'integration', 'fuzz'], env=SANITIZER_ENV, patience=6)
+
+        def stage_trace(self):
+                """the same simulation in every build: gcc and clang, with and without sanitizers"""
+                traces = {}
+                for name in TRACE_BUILDS:
+                        if not self.build(name):
+                                say(f'  not run: build-{name} is not there.')
+                                return
+                        program = TOP / f'build-{name}' / 'tests' / 'sim' / 'p2psim'
+                        for args in TRACE_RUNS:
+                                result = self.command([program, *args, '--json'], env={**os.environ, **SANITIZER_ENV})
+                                found = re.search(r'"trace": "(\w{16})"', result.stdout)
+                                traces.setdefault(' '.join(args), {})[name] = found[1] if found else result.stdout[-300:]
+                for args, found in traces.items():
+                        if len(set(found.values())) == 1 and re.fullmatch(r'\w{16}', next(iter(found.values()))):
+                                self.tally.add(passed=1)
+                        else:
+                                self.fail(f'p2psim {args}', '\n'.join(f'{name}: {trace}' for name, trace in found.items()))
 
         def stage_fuzz(self):
                 """each fuzz target from its corpus on"""
