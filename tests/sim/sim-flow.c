@@ -160,7 +160,8 @@ void flow_read(Sim *sim, Connection *connection, unsigned side, size_t size) {
                 (void) frame_buffer_unref(flow->queued[n]);
         }
         flow->n_queued -= n;
-        memmove(flow->queued, flow->queued + n, flow->n_queued * sizeof(*flow->queued));
+        if (n > 0)
+                memmove(flow->queued, flow->queued + n, flow->n_queued * sizeof(*flow->queued));
         if (flow->n_queued == 0 && flow->n_in_flight == 0 && flow->n_stalled == 0 && sim->nodes[to->node].slow == 0)
                 flow_free(to);
 }
