@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#define UNDER_WAY_USEC (2 * USEC_PER_SEC)
+
 SimReport *sim_report_new(Sim *sim, uint64_t run, double seconds) {
         SimReport *report = calloc(1, sizeof(*report));
 
@@ -19,6 +21,10 @@ SimReport *sim_report_new(Sim *sim, uint64_t run, double seconds) {
         report->n_bytes = sim_n_bytes(sim, 0);
         report->traffic = *sim_traffic(sim);
         report->n_messages = sim_broadcasts(sim, report->messages, REPORT_MESSAGES_MAX);
+        /* They come in the order of publishing: the last ones may still be under way. */
+        while (report->n_messages > 0 &&
+               report->messages[report->n_messages - 1].published_usec + UNDER_WAY_USEC > report->usec)
+                report->n_messages--;
         for (unsigned i = 0; i < report->n_nodes; i++) {
                 report->n_running += sim_is_running(sim, i);
                 report->n_suspicions += sim_n_notices(sim, i, NOTICE_SUSPECT);
