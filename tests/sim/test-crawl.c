@@ -3,27 +3,9 @@
 /* The picture of the whole network that one node gets by asking, beside what the simulator knows. Latencies are 10 to 100 ms. */
 
 #include "core/topology.h"
+#include "scenario.h"
 #include "sim-internal.h"
 #include "unit.h"
-
-#define N_SEEDS 3U
-
-static Sim *network(uint64_t run, unsigned n_peers) {
-        Sim *sim = sim_new(run);
-        Params params = params_of_profile(PROFILE_LAN);
-
-        sim_set_params(sim, &params);
-        for (unsigned i = 0; i < N_SEEDS; i++)
-                (void) sim_add_seed(sim, true);
-        for (unsigned i = 0; i < n_peers; i++)
-                (void) sim_add_peer(sim);
-        sim_start_all(sim);
-        return sim;
-}
-
-static bool settled(Sim *sim) {
-        return sim_is_connected(sim) && sim_members_agree(sim);
-}
 
 /* Asks, and waits for the answer. */
 static const Topology *crawl(Sim *sim, unsigned i, usec_t *ret_duration) {
@@ -57,7 +39,7 @@ static size_t n_links_of_all(Sim *sim) {
 }
 
 static void test_in_a_network_at_rest_the_picture_is_the_network(void **state) {
-        _cleanup_(sim_freep) Sim *sim = network(1, 100);
+        _cleanup_(sim_freep) Sim *sim = network(1, N_SEEDS, 100);
         const Topology *topology;
         usec_t duration_usec;
 
@@ -87,7 +69,7 @@ static void test_in_a_network_at_rest_the_picture_is_the_network(void **state) {
 
 /* A fifth has just stopped to answer in one way or another, and nobody has noticed yet. */
 static void test_who_does_not_answer_holds_nobody_up(void **state) {
-        _cleanup_(sim_freep) Sim *sim = network(2, 60);
+        _cleanup_(sim_freep) Sim *sim = network(2, N_SEEDS, 60);
         const Topology *topology;
         usec_t duration_usec;
 
@@ -112,7 +94,7 @@ static void test_who_does_not_answer_holds_nobody_up(void **state) {
 
 /* Asking changes nothing: links and members are what they would be without it. */
 static void test_asking_all_the_time_harms_nobody(void **state) {
-        _cleanup_(sim_freep) Sim *sim = network(3, 30);
+        _cleanup_(sim_freep) Sim *sim = network(3, N_SEEDS, 30);
         uint64_t n_reports = 0, n_strikes = 0;
 
         assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));

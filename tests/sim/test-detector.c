@@ -2,25 +2,8 @@
 
 /* Who is held dead, by whom, and when: one scenario per promise. Latencies are 10 to 100 ms. */
 
-#include "sim.h"
+#include "scenario.h"
 #include "unit.h"
-
-#define N_SEEDS 3U
-
-static Sim *network(uint64_t run, unsigned n_seeds, unsigned n_peers) {
-        Sim *sim = sim_new(run);
-
-        for (unsigned i = 0; i < n_seeds; i++)
-                (void) sim_add_seed(sim, true);
-        for (unsigned i = 0; i < n_peers; i++)
-                (void) sim_add_peer(sim);
-        sim_start_all(sim);
-        return sim;
-}
-
-static bool settled(Sim *sim) {
-        return sim_is_connected(sim) && sim_members_agree(sim) && sim_seeds_agree(sim);
-}
 
 static unsigned n_noticed(Sim *sim, NoticeType type) {
         unsigned n = 0;

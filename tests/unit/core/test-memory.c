@@ -4,44 +4,16 @@
  * core/node.h: "Functions return 0, or -ENOMEM: the node is then still valid". One day of a peer, and one of a seed,
  * over and over, and each time another one of its allocations fails; the sanitizers see what is lost, or used after it was freed.
  *
- * The linker leads every allocation of core and wire to the functions below (--wrap, see meson.build).
+ * The linker leads every allocation of core and wire to allocations.h (--wrap, see meson.build).
  */
 
 #include <errno.h>
 
+#include "allocations.h"
 #include "harness.h"
 #include "unit.h"
 
 #define SEC USEC_PER_SEC
-
-static bool armed, has_failed;
-static unsigned n_until_failure;
-
-static bool fails(void) {
-        if (!armed || has_failed || n_until_failure-- > 0)
-                return false;
-        has_failed = true;
-        return true;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_reallocarray(void *old, size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_reallocarray(void *old, size_t n, size_t size);
-
-void *__wrap_malloc(size_t size) {
-        return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-        return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_reallocarray(void *old, size_t n, size_t size) {
-        return fails() ? NULL : __real_reallocarray(old, n, size);
-}
 
 /* ---- a node and its day ---- */
 
@@ -56,10 +28,10 @@ typedef struct Day {
 static void day_settle(Day *day, int r) {
         Effect effect;
 
-        armed = false;
+        allocations.armed = false;
         if (r < 0) {
                 assert_int_equal(r, -ENOMEM);
-                assert_true(has_failed);
+                assert_true(allocations.failed);
                 day->n_failed++;
         }
         while (node_pop_effect(day->node, &effect)) {
@@ -69,7 +41,7 @@ static void day_settle(Day *day, int r) {
         }
 }
 
-#define DAY(call) (armed = true, day_settle(day, (call)))
+#define DAY(call) (allocations.armed = true, day_settle(day, (call)))
 
 static void day_hear(Day *day, LinkId link, const Message *message) {
         FrameBuffer *buffer;
@@ -190,7 +162,7 @@ static void live_as_a_peer(Day *day) {
                             .topic = slice_of("/t", 2), .payload = slice_of("x", 1));
                 day_hear(day, link, &message);
         }
-        armed = true;
+        allocations.armed = true;
         day_settle(day, peer_publish(day->node, "/t", slice_of("x", 1), day->now, &message_id) == -ENOMEM ? -ENOMEM : 0);
         DAY(node_ping(day->node, &id, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
         DAY(node_ping(day->node, &away, 1, day->now) == -ENOMEM ? -ENOMEM : 0);
@@ -350,11 +322,11 @@ static void live_while_allocations_fail(Role role, void (*live)(Day *day), bool 
                 Day day = { .now = HARNESS_START };
                 int r;
 
-                has_failed = false;
-                n_until_failure = n_days++;
-                armed = true;
+                allocations.failed = false;
+                allocations.n_left = n_days++;
+                allocations.armed = true;
                 r = node_new(&day.node, &settings, &identity, 1);
-                armed = false;
+                allocations.armed = false;
                 if (r < 0) {
                         assert_int_equal(r, -ENOMEM);
                         assert_null(day.node);
@@ -363,7 +335,7 @@ static void live_while_allocations_fail(Role role, void (*live)(Day *day), bool 
                         continue;
                 }
                 live(&day);
-                is_last = !has_failed;
+                is_last = !allocations.failed;
                 assert_int_equal(day.n_failed, is_last ? 0 : 1);        /* it is reported, once */
                 if (is_last)
                         /* The day had all that it was meant to have. */

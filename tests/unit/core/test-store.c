@@ -4,38 +4,12 @@
 
 #include <errno.h>
 
+#include "allocations.h"
 #include "base/random.h"
-
 #include "unit.h"
 
 #define SEC USEC_PER_SEC
 #define MIB (1024U * 1024U)
-
-static bool failing;
-static unsigned n_until_failure;
-
-static bool fails(void) {
-        return failing && n_until_failure-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_reallocarray(void *old, size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_reallocarray(void *old, size_t n, size_t size);
-
-void *__wrap_malloc(size_t size) {
-        return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-        return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_reallocarray(void *old, size_t n, size_t size) {
-        return fails() ? NULL : __real_reallocarray(old, n, size);
-}
 
 static MessageId message(uint8_t origin, uint64_t sequence) {
         MessageId id = { .epoch = 1, .sequence = sequence };
@@ -304,38 +278,39 @@ static void test_a_long_stream_keeps_its_order_and_its_bounds(void **state) {
 
 /* Each allocation in turn: it is reported, and what was there before is there afterwards. */
 static void test_it_stays_whole_when_an_allocation_fails(void **state) {
-        unsigned n_failed = 0;
+        unsigned n_failed = 0, n_reported = 0;
 
         for (unsigned n = 0; n < 200; n++) {
-                bool failed = false;
                 Store store;
 
                 store_init(&store, MIB, 600 * SEC);
-                n_until_failure = n;
+                allocations.failed = false;
+                allocations.n_left = n;
                 for (uint64_t i = 1; i <= 40; i++) {
                         MessageId id = message((uint8_t) (i % 7), i);
                         FrameBuffer *frame = frame_buffer_new(100);
                         StoredMessage *stored = NULL;
                         int r;
 
-                        failing = !failed;
+                        allocations.armed = true;
                         r = store_add(&store, &id, frame, 0, SEC, &stored);
                         if (r == 1)
                                 r = store_delivered(&store, stored);
-                        failing = false;
+                        allocations.armed = false;
                         if (r < 0) {
                                 assert_int_equal(r, -ENOMEM);
-                                assert_false(failed);
-                                failed = true;
+                                assert_true(allocations.failed);
+                                n_reported++;
                         }
                         assert_int_equal(frame->n_ref, stored ? 2 : 1);
                         frame_buffer_unref(frame);
                 }
                 assert_true(store.n >= 39);
-                n_failed += failed;
+                n_failed += allocations.failed;
                 store_done(&store);
         }
         assert_in_range(n_failed, 60, 199);
+        assert_int_equal(n_reported, n_failed);
 }
 
 int main(void) {
