@@ -42,13 +42,14 @@ static void pull_together(Point *force, const Point *a, const Point *b, double k
 
 static void scale_to_side(Point *points, size_t n) {
         Point low = points[0], high = points[0];
-        double scale;
+        double extent, scale;
 
         for (size_t i = 1; i < n; i++) {
                 low = (Point) { MIN(low.x, points[i].x), MIN(low.y, points[i].y) };
                 high = (Point) { MAX(high.x, points[i].x), MAX(high.y, points[i].y) };
         }
-        scale = (SIDE - 2 * MARGIN) / MAX(MAX(high.x - low.x, high.y - low.y), 1e-9);
+        extent = MAX(high.x - low.x, high.y - low.y);
+        scale = (SIDE - 2 * MARGIN) / MAX(extent, 1e-9);
         for (size_t i = 0; i < n; i++)
                 points[i] = (Point) {
                         SIDE / 2 + (points[i].x - (low.x + high.x) / 2) * scale,

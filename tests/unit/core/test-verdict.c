@@ -265,8 +265,8 @@ static void test_accusations_by_the_thousand_end_the_link(void **state) {
 
                 assert_true(n < 10000);
                 message_set(&message, MESSAGE_MEMBERS, members, .n_suspicions = 64);
-                for (size_t i = 0; i < 64; i++)
-                        message.members.suspicions[i] = (Suspicion) { ID(9), HARNESS_EPOCH, n++, ID((uint8_t) (10 + n % 90)), 3 };
+                for (size_t i = 0; i < 64; i++, n++)
+                        message.members.suspicions[i] = (Suspicion) { ID(9), HARNESS_EPOCH, n, ID((uint8_t) (10 + n % 90)), 3 };
                 harness_send(h, links[0], &message);
         }
         assert_in_range(n, 1024, 1024 + 64 + 8 * 4);
