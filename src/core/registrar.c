@@ -266,9 +266,8 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
 }
 
 /* Whatever a seed has of ourselves is answered once: with each record of a whole list we would announce ourselves
- * to everybody. */
-static int registrar_merge(Node *node, const Session *session, const Record *records, size_t n, usec_t now_usec) {
-        NodeId seed = session->id;
+ * to everybody. The session with it may be gone already. */
+static int registrar_merge(Node *node, NodeId seed, const Record *records, size_t n, usec_t now_usec) {
         Held own = {};
         int r;
 
@@ -297,7 +296,7 @@ static int registrar_on_sync_records(Node *node, const Session *session, const S
 
                 was_live[i] = member && member_state_is_live(member->record.state);
         }
-        r = registrar_merge(node, session, message->records, message->n_records, now_usec);
+        r = registrar_merge(node, session->id, message->records, message->n_records, now_usec);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < message->n_records; i++)
@@ -312,7 +311,7 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
         registrar_answered(node, session);
         slot->total = ok->total;
         node->peer->list_total = ok->total;
-        r = registrar_merge(node, session, ok->records, ok->n_records, now_usec);
+        r = registrar_merge(node, session->id, ok->records, ok->n_records, now_usec);
         if (r < 0)
                 return r;
         return links_fill(node, now_usec);
@@ -320,6 +319,7 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
 
 static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, const RenewOkMessage *ok, usec_t now_usec) {
         const Record *merge = NULL;
+        NodeId seed = session->id;
         LinkId link = session->link;
         int r;
 
@@ -345,7 +345,7 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
         for (size_t i = 0; i < node->members.n; i++)
                 if (node->members.members[i]->introduced > 0)
                         node->members.members[i]->introduced--;
-        r = registrar_merge(node, session, ok->records, ok->n_records, now_usec);
+        r = registrar_merge(node, seed, ok->records, ok->n_records, now_usec);
         if (r < 0)
                 return r;
 

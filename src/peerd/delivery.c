@@ -39,10 +39,10 @@ static char *describe_payload(const Delivery *delivery) {
 }
 
 void delivery_log(const Delivery *delivery, int level) {
-        _cleanup_free_ char *name = NULL, *payload = NULL, *topic = NULL;
+        _cleanup_free_ char *name = NULL, *payload = NULL;
         const char *origin_name = delivery->origin_name;
         const char *origin = NODE_ID_TEXT(&delivery->id.origin);
-        char short_id[8 + sizeof("…")];
+        char short_id[8 + sizeof("…")], topic[TOPIC_MAX + 1];
 
         if (level > log_level())
                 return;
@@ -54,11 +54,11 @@ void delivery_log(const Delivery *delivery, int level) {
 
         name = text_escape(origin_name, strlen(origin_name));
         payload = describe_payload(delivery);
-        topic = strndup((const char *) delivery->topic.data, delivery->topic.size);     /* printable ASCII, says the codec */
-        if (!name || !payload || !topic) {
+        if (!name || !payload) {
                 (void) log_oom();
                 return;
         }
+        (void) snprintf(topic, sizeof(topic), "%.*s", (int) delivery->topic.size, (const char *) delivery->topic.data);
 
         log_facts(level,
                   LOG_FACTS(.message_id = MESSAGE_ID_GOSSIP,

@@ -182,7 +182,9 @@ static const TlvField gossip_fields[] = {
 };
 
 #define LAYOUT(name, fields) { (name), (fields), ELEMENTSOF(fields) }
-#define EMPTY(name) { (name), NULL, 0 }
+#define EMPTY(name) { (name), no_fields, 0 }
+
+static const TlvField no_fields[1];             /* a place to point to */
 
 static const TlvLayout layouts[] = {
         [MESSAGE_HELLO]         = LAYOUT("HELLO", hello_fields),

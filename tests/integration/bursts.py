@@ -41,7 +41,7 @@ class Bursts(NetworkTest):
             statistics = self.statistics(peer)
             self.assertEqual((statistics["LinksSlow"], statistics["GossipLost"]), (0, 0))
             log = self.log(peer)[since[peer]:]
-            self.assertIsNone(re.search(r"The link to .* is gone", log), log)
+            self.assertIsNone(re.search(r"The link to .* is gone: (?!replaced by a newer connection)", log), log)
 
     def start_line(self):
         self.start_network(0, 5)

@@ -292,7 +292,7 @@ class Sessions(SharedNetworkTest):
         node = self.net.node(name="reported")
         with dial(node, self.seed) as session, dial(node, self.peer) as dead_link:
             session.register()
-            with Attended(session) as registered, Listener(node, lambda caller: caller.serve(0.5)):
+            with Attended(session) as registered:       # nobody listens at its address: no witness hears it, only the seed does
                 self.assertTrue(dead_link.neighbor(model.HIGH))
                 self.net.wait_log(self.seed, r"reported was reported by \S+ but answers us; kept\.")
                 self.net.wait_for(lambda: registered.bodies("ACCUSED"), "it is told")
