@@ -20,7 +20,7 @@ ID = r'[0-9a-f]{32}'
 PEERD = '/usr/lib/p2pnet/p2p-peerd'
 JUMP_SECONDS = 7                # a timer that comes more than 5 s late is a clock that jumped
 # Days, wrong clocks, slow networks and lying peers: these are written by hand.
-RARE = {'EPOCH_RAISED', 'LEASE_EXPIRED', 'LINK_SLOW', 'REPORTER_IGNORED', 'REPORT_FALSE', 'UPGRADE_HELD', 'VERSION_MISMATCH'}
+RARE = {'EPOCH_RAISED', 'GOSSIP_GAP', 'LEASE_EXPIRED', 'LINK_SLOW', 'REPORTER_IGNORED', 'REPORT_FALSE', 'UPGRADE_HELD', 'VERSION_MISMATCH'}
 SAMPLES = {
         'NODE_ID': '7c1e90aa00000000000000000000000a', 'PEER_ID': '03dcd23b00000000000000000000000b', 'PEER_ADDRESS': '10.77.0.2:6001',
         'SEED': 'seed.example:5000', 'FILE': '/var/lib/p2pnet/peer-6001/identity', 'REASON': 'a reason', 'GOSSIP_TOPIC': '/deploy/web',
