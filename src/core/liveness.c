@@ -19,9 +19,14 @@
 /* An end whose pings are always spared by the other's would never learn its round-trip time. */
 #define SAMPLE_USEC (30 * USEC_PER_SEC)
 
+/* What takes longer was not the network: the other end had stopped, or we had. Half of it would make messages look old. */
+#define RTT_MAX_USEC (1 * USEC_PER_SEC)
+
 void liveness_sample(Liveness *liveness, usec_t rtt_usec) {
         usec_t difference;
 
+        if (rtt_usec > RTT_MAX_USEC)
+                return;
         rtt_usec = MAX(rtt_usec, (usec_t) 1);
         if (liveness->srtt_usec == 0) {
                 liveness->srtt_usec = rtt_usec;

@@ -17,7 +17,8 @@ typedef struct Subscriber {
         char **patterns;
         size_t n_patterns;
         char *path;             /* of the subscription, NULL: none just now */
-        bool has_begun;         /* it is not the first one */
+        bool has_begun, again;  /* it is not the first one */
+        json_t *last;           /* by publisher: epoch and sequence of what was printed last */
         uint64_t n_received;
 } Subscriber;
 
@@ -101,6 +102,23 @@ static int subscriber_exit(Subscriber *subscriber, int r) {
         return sd_event_exit(follow_event(subscriber->follow), r == -EIO ? 0 : r);
 }
 
+/* A peer that is back fetches what it has missed, and before that it may have shown us some of it. */
+static bool subscriber_had(Subscriber *subscriber, const char *id) {
+        uint64_t epoch, sequence;
+        json_int_t last_epoch, last_sequence;
+        json_t *last;
+        char origin[33];
+
+        if (sscanf(id, "%32[0-9a-f]-%" SCNx64 "-%" SCNx64, origin, &epoch, &sequence) != 3)
+                return false;
+        last = json_object_get(subscriber->last, origin);
+        if (subscriber->again && last && json_unpack(last, "[I, I]", &last_epoch, &last_sequence) == 0 &&
+            (epoch < (uint64_t) last_epoch || (epoch == (uint64_t) last_epoch && sequence <= (uint64_t) last_sequence)))
+                return true;
+        (void) json_object_set_new(subscriber->last, origin, json_pack("[I, I]", (json_int_t) epoch, (json_int_t) sequence));
+        return false;
+}
+
 static int subscriber_on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Subscriber *subscriber = userdata;
         const char *path = sd_bus_message_get_path(m);
@@ -117,6 +135,8 @@ static int subscriber_on_message(sd_bus_message *m, void *userdata, sd_bus_error
             (r = sd_bus_message_read_array(m, 'y', &received.payload, &received.payload_size)) < 0 ||
             (r = read_details(m, &received)) < 0)
                 return 0;       /* of a later version; and a message to nobody's taste does not end the rest */
+        if (subscriber_had(subscriber, received.id))
+                return 0;
 
         r = received_print(subscriber->ctl, &received);
         if (fflush(stdout) != 0)
@@ -178,6 +198,7 @@ static int subscriber_subscribe(Subscriber *subscriber) {
         if (r < 0)
                 return r;
 
+        subscriber->again = subscriber->has_begun;
         subscriber->has_begun = true;
         subscriber->path = strdup(path);
         return subscriber->path ? 0 : -ENOMEM;
@@ -207,6 +228,7 @@ static void subscriber_on_instance(const Instance *instance, FollowChange change
 int verb_subscribe(Ctl *ctl, size_t n_arguments, char **arguments) {
         Subscriber subscriber = { .ctl = ctl, .patterns = arguments, .n_patterns = n_arguments };
         _cleanup_(follow_freep) Follow *follow = NULL;
+        _cleanup_(json_decrefp) json_t *last = NULL;
         int r;
 
         if (ctl->json == JSON_MODE_PRETTY)
@@ -215,6 +237,9 @@ int verb_subscribe(Ctl *ctl, size_t n_arguments, char **arguments) {
         r = ctl_select_one(ctl, TARGET_PEER, &subscriber.instance);
         if (r != 0)
                 return r;
+        last = subscriber.last = json_object();
+        if (!last)
+                return -ENOMEM;
         r = follow_new(&follow, ctl, &subscriber.instance, 1, subscriber_on_instance, &subscriber);
         if (r != 0)
                 return r;

@@ -140,6 +140,8 @@ class Client:
 
     def __exit__(self, *_):
         self.socket.close()
+        for fd in self.fds:             # that nobody has taken
+            os.close(fd)
 
     def send(self, kind, fields, signature="", body=b""):
         self.serial += 1

@@ -50,7 +50,7 @@ class Standing(Product):
                 os.setegid(groups[0])
                 os.seteuid(uid)
                 try:
-                        client = minibus.Client(f'/proc/self/fd/{socket}')
+                        client = minibus.Client(f'/proc/self/fd/{socket}', with_fds=True)
                 finally:
                         os.seteuid(0)
                         os.setegid(0)

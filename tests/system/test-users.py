@@ -55,6 +55,8 @@ def calls(p):
         changing = {
                 (MANAGER, 'Publish'): ('saya{sv}', '/x', b'y', {}),
                 (MANAGER, 'Subscribe'): ('asa{sv}', ['*'], {}),
+                (MANAGER, 'OpenStream'): ('asa{sv}', ['*'], {}),
+                (MANAGER, 'OpenPublisher'): ('a{sv}', {}),
                 (MANAGER, 'Ping'): ('s', other),
                 (MANAGER, 'Connect'): ('s', f'127.0.0.1:{PEERS[0]}'),
                 (MANAGER, 'Disconnect'): ('s', other),

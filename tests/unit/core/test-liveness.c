@@ -260,8 +260,23 @@ static void test_a_strike_is_never_longer_than_the_ceiling(void **state) {
         settings.params.liveness_floor_usec = 2 * SEC;
         h = peer_new(&settings);
         link = link_in(h, 1);
-        answer_after(h, link, 1900 * MSEC);             /* which would make 8.5 s */
+        answer_after(h, link, 1 * SEC);                 /* which would make 4.5 s */
         expect_strikes(h, link, 3 * SEC);
+}
+
+/* Its host was frozen, perhaps: no message takes so long. */
+static void test_an_answer_that_was_held_up_measures_nothing(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId link;
+        (void) state;
+
+        settings.params.liveness_floor_usec = 2 * SEC;
+        h = peer_new(&settings);
+        link = link_in(h, 1);
+        answer_after(h, link, 1 * SEC + 1 * MSEC);
+        assert_true(harness_is_up(h, link));
+        assert_int_equal(rtt(h, 1), 0);
 }
 
 static void test_a_floor_above_the_ceiling_counts(void **state) {
@@ -451,6 +466,7 @@ int main(void) {
                 TEST(test_samples_are_smoothed_as_in_rfc_6298),
                 TEST(test_a_strike_is_never_shorter_than_the_floor),
                 cmocka_unit_test(test_a_strike_is_never_longer_than_the_ceiling),
+                cmocka_unit_test(test_an_answer_that_was_held_up_measures_nothing),
                 cmocka_unit_test(test_a_floor_above_the_ceiling_counts),
                 TEST(test_an_answer_to_an_earlier_ping_proves_life_and_measures_nothing),
                 TEST(test_with_nothing_in_front_the_clock_runs_at_once),
