@@ -4,11 +4,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hash.h"
+#include "bus/message-id.h"
 #include "p2pctl/ctl-bus.h"
 #include "p2pctl/follow.h"
 #include "p2pctl/format.h"
 #include "p2pctl/output.h"
 #include "p2pctl/verbs.h"
+
+/* The last message of a publisher that was printed. */
+typedef struct Printed {
+        UT_hash_handle hh;
+        MessageId id;           /* hashed by its origin */
+} Printed;
+
+#define PRINTED_MAX 4096U
 
 typedef struct Subscriber {
         Ctl *ctl;
@@ -18,7 +28,7 @@ typedef struct Subscriber {
         size_t n_patterns;
         char *path;             /* of the subscription, NULL: none just now */
         bool has_begun, again;  /* it is not the first one */
-        json_t *last;           /* by publisher: epoch and sequence of what was printed last */
+        Printed *printed;       /* by publisher, in the order in which they were last heard */
         uint64_t n_received;
 } Subscriber;
 
@@ -96,27 +106,58 @@ static int received_print(const Ctl *ctl, const Received *received) {
         return 0;
 }
 
+/* ---- what was printed ---- */
+
+/*
+ * A peer that is back fetches what it has missed, and its new subscription has what was published up to a second before it: the
+ * earlier one may have shown us some of that. Return: 1 when it is to be printed, 0 when it was, -ENOMEM.
+ */
+static int subscriber_is_news(Subscriber *subscriber, const char *text) {
+        Printed *printed;
+        MessageId id;
+
+        if (message_id_parse(text, &id) < 0)
+                return 1;               /* of a later version */
+
+        HASH_FIND(hh, subscriber->printed, &id.origin, sizeof(NodeId), printed);
+        if (printed) {
+                if (subscriber->again && (id.epoch < printed->id.epoch ||
+                                          (id.epoch == printed->id.epoch && id.sequence <= printed->id.sequence)))
+                        return 0;
+                HASH_DELETE(hh, subscriber->printed, printed);
+        } else {
+                if (HASH_COUNT(subscriber->printed) >= PRINTED_MAX) {
+                        Printed *eldest = subscriber->printed;
+
+                        HASH_DELETE(hh, subscriber->printed, eldest);
+                        free(eldest);
+                }
+                printed = malloc(sizeof(*printed));
+                if (!printed)
+                        return -ENOMEM;
+        }
+        printed->id = id;
+        HASH_ADD(hh, subscriber->printed, id.origin, sizeof(NodeId), printed);
+        if (!table_added(printed)) {
+                free(printed);
+                return -ENOMEM;
+        }
+        return 1;
+}
+
+static void subscriber_forget(Subscriber *subscriber) {
+        Printed *printed, *next;
+
+        HASH_ITER(hh, subscriber->printed, printed, next) {
+                HASH_DELETE(hh, subscriber->printed, printed);
+                free(printed);
+        }
+}
+
 /* ---- signals ---- */
 
 static int subscriber_exit(Subscriber *subscriber, int r) {
         return sd_event_exit(follow_event(subscriber->follow), r == -EIO ? 0 : r);
-}
-
-/* A peer that is back fetches what it has missed, and before that it may have shown us some of it. */
-static bool subscriber_had(Subscriber *subscriber, const char *id) {
-        uint64_t epoch, sequence;
-        json_int_t last_epoch, last_sequence;
-        json_t *last;
-        char origin[33];
-
-        if (sscanf(id, "%32[0-9a-f]-%" SCNx64 "-%" SCNx64, origin, &epoch, &sequence) != 3)
-                return false;
-        last = json_object_get(subscriber->last, origin);
-        if (subscriber->again && last && json_unpack(last, "[I, I]", &last_epoch, &last_sequence) == 0 &&
-            (epoch < (uint64_t) last_epoch || (epoch == (uint64_t) last_epoch && sequence <= (uint64_t) last_sequence)))
-                return true;
-        (void) json_object_set_new(subscriber->last, origin, json_pack("[I, I]", (json_int_t) epoch, (json_int_t) sequence));
-        return false;
 }
 
 static int subscriber_on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -135,10 +176,12 @@ static int subscriber_on_message(sd_bus_message *m, void *userdata, sd_bus_error
             (r = sd_bus_message_read_array(m, 'y', &received.payload, &received.payload_size)) < 0 ||
             (r = read_details(m, &received)) < 0)
                 return 0;       /* of a later version; and a message to nobody's taste does not end the rest */
-        if (subscriber_had(subscriber, received.id))
-                return 0;
 
-        r = received_print(subscriber->ctl, &received);
+        r = subscriber_is_news(subscriber, received.id);
+        if (r == 0)
+                return 0;
+        if (r > 0)
+                r = received_print(subscriber->ctl, &received);
         if (fflush(stdout) != 0)
                 r = -EIO;
         if (r < 0)
@@ -165,7 +208,7 @@ static int append_options(sd_bus_message *m, const Subscriber *subscriber) {
 
         if (!ctl->since || subscriber->has_begun)
                 return sd_bus_message_append(m, "a{sv}", 0);
-        if (strchr(ctl->since, '-'))
+        if (message_id_parse(ctl->since, &(MessageId) {}) >= 0)
                 return sd_bus_message_append(m, "a{sv}", 1, "since", "s", ctl->since);
         return sd_bus_message_append(m, "a{sv}", 1, "since", "t", ctl->since_seconds);
 }
@@ -228,7 +271,6 @@ static void subscriber_on_instance(const Instance *instance, FollowChange change
 int verb_subscribe(Ctl *ctl, size_t n_arguments, char **arguments) {
         Subscriber subscriber = { .ctl = ctl, .patterns = arguments, .n_patterns = n_arguments };
         _cleanup_(follow_freep) Follow *follow = NULL;
-        _cleanup_(json_decrefp) json_t *last = NULL;
         int r;
 
         if (ctl->json == JSON_MODE_PRETTY)
@@ -237,9 +279,6 @@ int verb_subscribe(Ctl *ctl, size_t n_arguments, char **arguments) {
         r = ctl_select_one(ctl, TARGET_PEER, &subscriber.instance);
         if (r != 0)
                 return r;
-        last = subscriber.last = json_object();
-        if (!last)
-                return -ENOMEM;
         r = follow_new(&follow, ctl, &subscriber.instance, 1, subscriber_on_instance, &subscriber);
         if (r != 0)
                 return r;
@@ -254,6 +293,7 @@ int verb_subscribe(Ctl *ctl, size_t n_arguments, char **arguments) {
         if (r == 0)
                 r = follow_run(follow, ctl->has_timeout ? ctl->timeout_usec : USEC_INFINITY);
         free(subscriber.path);
+        subscriber_forget(&subscriber);
 
         if (r == EXIT_TIMED_OUT && ctl->has_count)
                 return ctl_fail(EXIT_TIMED_OUT, "%s received in %s, %" PRIu64 " wanted.",

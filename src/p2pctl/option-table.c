@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bus/message-id.h"
 #include "p2pctl/format.h"
 #include "p2pctl/output.h"
 #include "p2pctl/remote.h"
@@ -103,10 +104,10 @@ static int parse_timeout(Ctl *ctl, const Option *option, const char *value) {
         return 0;
 }
 
-/* "300", "5min", or the id of a message, which the peer knows better than we do. */
+/* "300", "5min", or the id of a message. */
 static int parse_since(Ctl *ctl, const Option *option, const char *value) {
         ctl->since = value;
-        if (!strchr(value, '-') && ago_parse(value, &ctl->since_seconds) < 0)
+        if (message_id_parse(value, &(MessageId) {}) < 0 && ago_parse(value, &ctl->since_seconds) < 0)
                 return fail_value(option, value, "a time such as 90, 90s, 5min, 2h or 1d, or the id of a message");
         return 0;
 }

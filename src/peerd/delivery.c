@@ -6,16 +6,11 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "bus/message-id.h"
 #include "daemon/log.h"
 #include "daemon/message-ids.h"
 
 #define SHOWN_MAX 200U          /* bytes of a payload */
-
-char *message_id_format(const MessageId *id, char buffer[static MESSAGE_ID_TEXT_SIZE]) {
-        (void) snprintf(buffer, MESSAGE_ID_TEXT_SIZE, "%s-%" PRIx64 "-%" PRIx64, NODE_ID_TEXT(&id->origin), id->epoch,
-                        id->sequence);
-        return buffer;
-}
 
 static bool is_hello(const Delivery *delivery) {
         return delivery->topic.size == strlen(HELLO_TOPIC) && memcmp(delivery->topic.data, HELLO_TOPIC, delivery->topic.size) == 0;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "bus/error.h"
+#include "bus/message-id.h"
 #include "bus/names.h"
 #include "peerd/delivery.h"
 #include "peerd/overview-bus.h"

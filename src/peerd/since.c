@@ -5,47 +5,9 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "bus/message-id.h"
 
 #define AGO_SECONDS_MAX (366U * 24U * 60U * 60U)
-
-/* Lower-case hexadecimal without leading zeros, up to the end or a "-". Return: what follows, NULL when it is none. */
-static const char *parse_hex(const char *text, uint64_t *ret) {
-        uint64_t value = 0;
-        const char *p = text;
-
-        for (; *p && *p != '-'; p++) {
-                const char *digits = "0123456789abcdef", *digit = strchr(digits, *p);
-
-                if (!digit || p - text >= 16)
-                        return NULL;
-                value = value << 4 | (uint64_t) (digit - digits);
-        }
-        if (p == text)
-                return NULL;
-        *ret = value;
-        return p;
-}
-
-int message_id_parse(const char *text, MessageId *ret) {
-        char origin[NODE_ID_TEXT_SIZE];
-        MessageId id = {};
-        const char *p;
-
-        if (strlen(text) < NODE_ID_TEXT_SIZE || text[NODE_ID_TEXT_SIZE - 1] != '-')
-                return -EINVAL;
-        memcpy(origin, text, NODE_ID_TEXT_SIZE - 1);
-        origin[NODE_ID_TEXT_SIZE - 1] = 0;
-        if (node_id_parse(origin, &id.origin) < 0)
-                return -EINVAL;
-        p = parse_hex(text + NODE_ID_TEXT_SIZE, &id.epoch);
-        if (!p || *p != '-')
-                return -EINVAL;
-        p = parse_hex(p + 1, &id.sequence);
-        if (!p || *p || id.sequence == 0)
-                return -EINVAL;
-        *ret = id;
-        return 0;
-}
 
 static int since_read_value(sd_bus_message *m, Since *ret, sd_bus_error *error) {
         uint64_t seconds;

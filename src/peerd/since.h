@@ -25,8 +25,5 @@ static inline bool since_is_due(usec_t published_usec, usec_t age_usec, usec_t n
         return published_usec == 0 || usec_add(now_usec, SINCE_AGE_SLACK_USEC) >= usec_add(published_usec, age_usec);
 }
 
-/* "<origin>-<epoch>-<sequence>", as message_id_format() writes it. Return: 0, -EINVAL. */
-int message_id_parse(const char *text, MessageId *ret);
-
 /* The a{sv} of Subscribe(). Return: 0, or an error, with a sentence in @error. */
 int since_read(sd_bus_message *m, Since *ret, sd_bus_error *error);

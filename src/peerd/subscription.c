@@ -18,6 +18,7 @@
 #include <utlist.h>
 
 #include "base/text.h"
+#include "bus/message-id.h"
 #include "bus/names.h"
 #include "daemon/log.h"
 #include "daemon/message-ids.h"
