@@ -330,6 +330,27 @@ static inline void send_record(Harness *h, LinkId link, uint8_t n, MemberState s
         send_list_ok(h, link, 1, records + (state != MEMBER_SUSPECT), 1 + (state == MEMBER_SUSPECT));
 }
 
+/* One that knows peers 1 to @n from its memory, and has dialled the first of them. */
+static inline Harness *peer_with_candidates(unsigned n) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        Harness *h = harness_new(&settings, OWN);
+        LostPeer lost[32] = {};
+
+        for (unsigned i = 0; i < n; i++)
+                lost[i].address = harness_address((uint8_t) (i + 1), 6000);
+        assert_int_equal(peer_set_lost(harness_node(h), lost, n), 0);
+        harness_start(h);
+        return h;
+}
+
+/* The host of the next dial, 0: there is none. */
+static inline uint8_t next_dial(Harness *h, LinkId *ret) {
+        Address address = {};
+
+        *ret = harness_dialled(h, &address);
+        return *ret == 0 ? 0 : address.bytes[3];
+}
+
 /* The name of that seed is looked up and leads to 10.0.0.<n>, port 5000, which is dialled. */
 static inline LinkId resolve_seed(Harness *h, uint8_t n) {
         Address address = harness_address(n, 5000), dialled = {};
