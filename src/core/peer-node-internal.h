@@ -10,7 +10,8 @@
  *      rotation.c      replacing links in time, and keeping the oldest
  *      shuffle.c       exchanging passive peers with others
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
- *      witness.c       asking others whether they hear from it, and being asked
+ *      witness.c       asking others whether they hear from it
+ *      duty.c          being asked that
  *      crawl.c         the links of all members, when somebody wants to see them
  *      verdict.c       the accused: how long they have to refute
  *      members.c       telling others of members that come and go, and comparing tables with them
@@ -18,7 +19,8 @@
  *      plumtree.c      forwarding and announcing them, asking for those announced
  *      repair.c        asking for those missed, answering who asks
  *      order.c         delivering them in order, gaps
- *      peer-node.c     the role's table, and members as they come and go
+ *      peer-member.c   members as they come and go
+ *      peer-node.c     the role's table
  */
 
 #include "core/node-internal.h"
@@ -35,6 +37,7 @@
 #define SILENT_USEC (2 * USEC_PER_SEC)          /* a link so long silent is asked before a caller is refused */
 #define PROBE_USEC (60 * USEC_PER_SEC)          /* between two questions to members without a link, +-50 % */
 #define COMPARE_USEC (60 * USEC_PER_SEC)        /* between two comparisons with a neighbour, +-50 % */
+#define WITNESS_SESSIONS_MAX 6U                 /* at once, for our questions and those of others together */
 #define PROBE_LINK_USEC (1 * USEC_PER_SEC)
 
 typedef enum PeerTimer {
@@ -131,6 +134,10 @@ struct PeerNode {
 
 /* ---- peer-node.c ---- */
 
+void peer_remember(Node *node, usec_t now_usec);        /* the lost-peer memory changed */
+
+/* ---- peer-member.c ---- */
+
 /* Merges what somebody says of a member, which is not ourselves, and tells people and links what that changes; not the link
  * @from. */
 int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec);
@@ -138,7 +145,9 @@ int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec);
 int peer_heard_of(Node *node, const Session *session, usec_t now_usec);
 /* A newcomer dials whom it wants: whoever hears of it leaves it a moment to do so. @revived: it was gone. */
 void peer_wait_for(Node *node, const NodeId *id, bool revived, usec_t now_usec);
-void peer_remember(Node *node, usec_t now_usec);        /* the lost-peer memory changed */
+int peer_left(Node *node, const Session *session, usec_t now_usec);     /* its other end says so */
+/* It has not come back: so it has left. Or died after all, as somebody else may have found meanwhile. */
+int peer_on_parted(Node *node, Member *member);
 
 /* ---- links.c ---- */
 
@@ -257,12 +266,27 @@ int witness_done(Node *node, const NodeId *suspect, usec_t now_usec);
 /* They have had their time: who did not answer is asked whether it lives. */
 int witness_conclude(Node *node, const NodeId *suspect, usec_t now_usec);
 int witness_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
-int witness_on_pong(Node *node, const Session *session, uint64_t nonce);
 int witness_opened(Node *node, Session *session, usec_t now_usec);
 /* Of any session. */
 int witness_ended(Node *node, const Session *session, usec_t now_usec);
-int witness_on_duty_timer(Node *node, usec_t now_usec);
-void witness_free(Node *node);
+/* How long one answer is waited for. */
+usec_t witness_patience(const Node *node);
+/* Opens a session to a witness or a suspect; fewer than WITNESS_SESSIONS_MAX of them may be. */
+int witness_dial(Node *node, const Address *address, const NodeId *id, usec_t now_usec, LinkId *ret);
+void witness_free_all(Node *node);
+
+/* ---- duty.c ---- */
+
+int duty_on_question(Node *node, const Session *session, const ProbeMessage *question, usec_t now_usec);
+int duty_on_pong(Node *node, const Session *session, uint64_t nonce);
+int duty_on_timer(Node *node, usec_t now_usec);
+/* The suspect has taken our call. */
+int duty_opened(Node *node, LinkId via);
+/* Of any session. */
+int duty_ended(Node *node, LinkId via);
+/* Those that wait for a session may have theirs. */
+int duty_go_on(Node *node, usec_t now_usec);
+void duty_free_all(Node *node);
 
 /* ---- verdict.c ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The peer role: its place in the life of sessions, and the members as it knows them. */
+/* The peer role: its place in the life of sessions. What it knows of members: peer-member.c. */
 
 #include <errno.h>
 
@@ -10,186 +10,15 @@
 /* Calls to those whom others ask us about, and of these to addresses that we have from nobody else. */
 #define DUTY_CALLS_PER_INTERVAL 64U
 #define DUTY_HINTS_PER_INTERVAL 8U
-#define NEWCOMER_USEC (500 * USEC_PER_MSEC)
-#define INTRODUCED_RENEWALS 2U          /* one of each seed, in a network with three */
 #define REMEMBER_USEC (1 * USEC_PER_SEC)
 #define EXPIRE_USEC (10 * USEC_PER_SEC)         /* stored messages live longer by so much */
 #define SEEN_FORGET_FACTOR 2U                   /* so many times as long as messages are stored, they are known */
 #define SETTLED_USEC (5 * USEC_PER_SEC)         /* so long after the start we do not call ourselves isolated yet */
 
-/* ---- members ---- */
-
-static NoticeType notice_of_change(MemberChange change, MemberState was, const Member *member) {
-        switch (change) {
-
-        case MEMBER_ADDED:
-        case MEMBER_RESTARTED:
-                return NOTICE_JOINED;
-
-        case MEMBER_REVIVED:
-                return was == MEMBER_SUSPECT ? NOTICE_ALIVE : NOTICE_JOINED;
-
-        case MEMBER_SUSPECTED:
-                return NOTICE_SUSPECT;
-
-        case MEMBER_GONE:
-                return member->record.state == MEMBER_LEFT ? _NOTICE_INVALID : NOTICE_DEAD;     /* left: peer_on_parted() */
-
-        case MEMBER_UNCHANGED:
-        case MEMBER_ADDED_GONE:
-        case MEMBER_UPDATED:
-                break;
-        }
-        return _NOTICE_INVALID;
-}
-
-/* Somebody holds a member dead that we have a living link to: it is told, at once and first. */
-static int peer_tell_accused(Node *node, const Member *member) {
-        Session *session = session_of(node, &member->record.id);
-        Message message = { .type = MESSAGE_ACCUSED, .accused.held = member_held(member) };
-
-        if (!session || session->link_state != LINK_UP)
-                return 0;
-        return session_send(node, session, &message);
-}
-
-int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
-        MemberState was = _MEMBER_STATE_INVALID;
-        Held before = {}, after;
-        NoticeType type;
-        Member *member;
-        int change, r;
-
-        if (record->role != ROLE_PEER || record->epoch >= EPOCH_MAX)
-                return 0;
-
-        member = member_table_find(&node->members, &record->id);
-        if (member) {
-                was = member->record.state;
-                before = member_held(member);
-        }
-        change = member_table_merge(&node->members, record, now_usec, &member);
-        if (change == -ENOSPC) {
-                node->counters[COUNTER_MEMBERS_REFUSED]++;
-                return 0;
-        }
-        if (change < 0)
-                return change;
-
-        type = notice_of_change(change, was, member);
-        if (type != _NOTICE_INVALID) {
-                Notice *notice = node_notice_member(node, type, member);
-
-                notice->restarted = change == MEMBER_RESTARTED;
-                notice->known = change == MEMBER_RESTARTED || was == MEMBER_ALIVE || was == MEMBER_SUSPECT;
-        }
-        after = member_held(member);
-        if (change == MEMBER_UNCHANGED || (change != MEMBER_ADDED && held_compare(&after, &before) == 0))
-                return 0;
-        verdict_drop(node, member);
-        member->accused = false;
-        if (change != MEMBER_ADDED_GONE) {
-                r = members_news(node, member, from, now_usec);
-                if (r < 0)
-                        return r;
-        }
-        if (change == MEMBER_GONE) {
-                r = suspicion_clear(node, member, now_usec);
-                if (r < 0)
-                        return r;
-                member->parting = record->state == MEMBER_LEFT;
-                if (member->parting)
-                        timer_set(&node->timers, &member->timer, usec_add(now_usec, RESTART_USEC));
-                view_remove(&node->peer->view, &record->id, NULL);
-                return peer_tell_accused(node, member);
-        }
-        return 0;
-}
-
-void peer_wait_for(Node *node, const NodeId *id, bool revived, usec_t now_usec) {
-        Member *member = member_table_find(&node->members, id);
-        View *view = &node->peer->view;
-
-        if (!member || member->record.state != MEMBER_ALIVE || node_id_equal(id, &node->identity.id))
-                return;
-        /* Who appears after our start may be of another part of the network, which has links of its own. */
-        if (revived && node->peer->settled)
-                member->introduced = INTRODUCED_RENEWALS;
-        /* If both dialled in the same moment, they would meet half-way, and one of both links replace the other. */
-        if (member->record.n_addresses == 0 || view->n_passive >= view->n_passive_max || session_of(node, id))
-                return;
-        view_add(view, id, member->record.addresses);
-        view_rest(view, member->record.addresses, usec_add(now_usec, random_jitter(&node->random, NEWCOMER_USEC)), false);
-}
-
-/* It has not come back: so it has left. Or died after all, as somebody else may have found meanwhile. */
-static int peer_on_parted(Node *node, Member *member) {
-        member->parting = false;
-        node_notice_member(node, member->record.state == MEMBER_LEFT ? NOTICE_LEFT : NOTICE_DEAD, member);
-        return 0;
-}
-
-int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
-        Member *member = member_table_find(&node->members, &session->id);
-        Record record = {
-                .id = session->id,
-                .epoch = session->epoch,
-                .state = MEMBER_ALIVE,
-                .role = session->role,
-                .n_addresses = session->n_addresses,
-        };
-        int r;
-
-        if (session->role != ROLE_PEER)
-                return 0;
-
-        memcpy(record.name, session->name, sizeof(record.name));
-        memcpy(record.addresses, session->addresses, sizeof(record.addresses));
-        if (member && member->record.epoch == session->epoch)
-                record.incarnation = member->record.incarnation;
-        r = peer_merge(node, &record, session->link, now_usec);
-        if (r < 0)
-                return r;
-
-        member = member_table_find(&node->members, &session->id);
-        if (!member)
-                return 0;               /* no room for it */
-        member->heard_usec = now_usec;
-        r = suspicion_clear(node, member, now_usec);
-        if (r < 0)
-                return r;
-        member->introduced = 0;
-        if (session_outgoing(session))
-                member->reached = session->remote;
-        /* It was our own suspicion, or one that we only heard of: it answers. Dead it stays until it refutes, which
-         * it was told. */
-        if (member->record.state == MEMBER_SUSPECT && member->record.epoch == session->epoch) {
-                member->accused = false;
-                verdict_drop(node, member);
-                member_set_state(&node->members, member, member->record.epoch, member->record.incarnation, MEMBER_ALIVE,
-                                 now_usec);
-                node_notice_member(node, NOTICE_ALIVE, member);
-        }
-        return 0;
-}
-
-static int peer_left(Node *node, const Session *session, usec_t now_usec) {
-        const Member *member = member_table_find(&node->members, &session->id);
-        Record record;
-
-        if (!member || member->record.epoch != session->epoch)
-                return 0;
-        record = member->record;
-        record.state = MEMBER_LEFT;
-        return peer_merge(node, &record, session->link, now_usec);
-}
-
 void peer_remember(Node *node, usec_t now_usec) {
         if (!timer_is_set(&node->peer->save))
                 timer_set(&node->timers, &node->peer->save, usec_add(now_usec, REMEMBER_USEC));
 }
-
-/* ---- the role's table ---- */
 
 static int peer_start(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
@@ -353,7 +182,7 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
                 return members_on_compare_timer(node, now_usec);
 
         case TIMER_DUTY:
-                return witness_on_duty_timer(node, now_usec);
+                return duty_on_timer(node, now_usec);
         case TIMER_ANNOUNCE:
                 return plumtree_announce(node);
 
@@ -445,7 +274,7 @@ static int peer_on_pong(Node *node, Session *session, const PingMessage *pong, u
                 session->n_neighbours = MIN(pong->n_neighbours, (size_t) NEIGHBOURS_NAMED);
                 memcpy(session->neighbours, pong->neighbours, session->n_neighbours * sizeof(*pong->neighbours));
         }
-        return witness_on_pong(node, session, pong->nonce);
+        return duty_on_pong(node, session, pong->nonce);
 }
 
 static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
@@ -523,7 +352,8 @@ static void peer_free(Node *node) {
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
                 timer_done(&node->timers, timers[i]);
         shuffle_done(node);
-        witness_free(node);
+        duty_free_all(node);
+        witness_free_all(node);
         crawl_free(peer->crawl);
         free(peer->announced);
         offers_done(&peer->offers);

@@ -5,17 +5,14 @@
  * Motivala, DSN 2002, section 3.1), with k = 3. PROTOCOL.md, section 5.3.
  *
  *      inquiry     ours about a suspect:  PROBE_REQ to three witnesses, over a link or a short session to each
- *      duty        another node's question to us: PING to the suspect over our link, or a short session of our own;
- *                  PROBE_ACK for the answer to that, else PROBE_NACK when its time is up
+ *      duty        another node's question to us: duty.c
  *
  * Departures from the paper: the witnesses are neighbours that the suspect itself has named in its PONGs, for they can
  * answer at once and would accuse it, too (ours stand in where it has named too few); they are asked at the first strike
  * and not after the last, so that they cost no time; and a witness that has not heard it says so, which is how the asker
- * tells a dead suspect from dead witnesses. Only the answer to the witness's own question counts: what was in flight when
- * the suspect died would pass for life else. On a session of its own the HELLO is that question.
+ * tells a dead suspect from dead witnesses.
  *
- * Sessions that are opened for all this have a budget of their own, links never wait for them. Nobody can make us
- * call third parties at will: duties, and the calls for them, are bounded.
+ * Sessions that are opened for this have a budget of their own, links never wait for them.
  */
 
 #include <errno.h>
@@ -24,9 +21,6 @@
 
 #define WITNESSES_MAX 3U
 #define INQUIRIES_MAX 64U
-#define DUTIES_MAX 64U
-#define DUTIES_PER_ASKER 4U
-#define WITNESS_SESSIONS_MAX 6U         /* at once, for inquiries and duties together */
 #define WITNESS_ASKED_MAX 16U           /* silent witnesses that are being asked themselves */
 
 typedef enum WitnessState {
@@ -55,18 +49,7 @@ struct Inquiry {
         Witness witnesses[WITNESSES_MAX];
 };
 
-struct Duty {
-        Duty *next;
-        LinkId asker;
-        uint64_t asked;         /* nonce of the question */
-        NodeId suspect;
-        Address address;        /* to call it at, when there is no link */
-        LinkId via;             /* the session on which it is being asked; 0: it waits for one of the budget */
-        uint64_t nonce;         /* of our PING */
-        usec_t until_usec;
-};
-
-static usec_t patience(const Node *node) {
+usec_t witness_patience(const Node *node) {
         return liveness_timeout(&node->settings.params, &(Liveness) {});
 }
 
@@ -135,11 +118,11 @@ static int witness_send(Node *node, Session *session, const Inquiry *inquiry, Wi
         return session_send(node, session, &message);
 }
 
-static int witness_dial(Node *node, const Address *address, const NodeId *id, usec_t now_usec, LinkId *ret) {
+int witness_dial(Node *node, const Address *address, const NodeId *id, usec_t now_usec, LinkId *ret) {
         Session *session;
         int r;
 
-        r = session_dial(node, address, SESSION_FOR_WITNESS, id, 2 * patience(node), now_usec, &session);
+        r = session_dial(node, address, SESSION_FOR_WITNESS, id, 2 * witness_patience(node), now_usec, &session);
         if (r < 0)
                 return r;
         node->peer->n_witness_sessions++;
@@ -340,160 +323,6 @@ int witness_conclude(Node *node, const NodeId *suspect, usec_t now_usec) {
         return 0;
 }
 
-/* ---- duties ---- */
-
-static void duty_free(Node *node, Duty *duty) {
-        Duty **p = &node->peer->duties;
-
-        while (*p != duty)
-                p = &(*p)->next;
-        *p = duty->next;
-        node->peer->n_duties--;
-        free(duty);
-}
-
-static int duty_reply(Node *node, LinkId asker, uint64_t nonce, MessageType type) {
-        Session *session = session_find(node, asker);
-        Message message;
-
-        if (!session || session->ending)
-                return 0;               /* nobody wants to know any more */
-        message_set(&message, type, probe, .nonce = nonce);
-        return session_send(node, session, &message);
-}
-
-static int duty_answer(Node *node, Duty *duty, MessageType type) {
-        LinkId asker = duty->asker;
-        uint64_t nonce = duty->asked;
-
-        duty_free(node, duty);
-        return duty_reply(node, asker, nonce, type);
-}
-
-static Duty *duty_find_via(const Node *node, LinkId via) {
-        Duty *duty = node->peer->duties;
-
-        while (duty && duty->via != via)
-                duty = duty->next;
-        return duty;
-}
-
-static int duty_begin(Node *node, Duty *duty, usec_t now_usec) {
-        Session *session = session_of(node, &duty->suspect);
-        Message ping;
-
-        if (session && session->link_state == LINK_UP) {
-                message_set(&ping, MESSAGE_PING, ping, .nonce = duty->nonce, .n_links = node_n_own_links(node));
-                node->counters[COUNTER_PINGS_SENT]++;
-                duty->via = session->link;
-                return session_send(node, session, &ping);
-        }
-        if (node->peer->n_witness_sessions >= WITNESS_SESSIONS_MAX)
-                return 0;
-        return witness_dial(node, &duty->address, &duty->suspect, now_usec, &duty->via);
-}
-
-static void duties_arm(Node *node) {
-        usec_t until_usec = USEC_INFINITY;
-
-        for (const Duty *duty = node->peer->duties; duty; duty = duty->next)
-                until_usec = MIN(until_usec, duty->until_usec);
-        timer_set(&node->timers, &node->peer->duty, until_usec);
-}
-
-/* Where we know it to be, else where the asker says: that is the smaller part of them, and limited. */
-static bool duty_address(Node *node, const ProbeMessage *question, Address *ret, usec_t now_usec) {
-        const Member *member = member_table_find(&node->members, &question->id);
-
-        if (member && (address_is_set(&member->reached) || member->record.n_addresses > 0))
-                *ret = address_is_set(&member->reached) ? member->reached : member->record.addresses[0];
-        else if (question->n_addresses > 0 && address_is_dialable(question->addresses) &&
-                 ratelimit_allow(&node->peer->duty_hints, now_usec))
-                *ret = question->addresses[0];
-        else
-                return false;
-        return ratelimit_allow(&node->peer->duty_calls, now_usec);
-}
-
-static int witness_on_question(Node *node, const Session *session, const ProbeMessage *question, usec_t now_usec) {
-        PeerNode *peer = node->peer;
-        const Session *linked = session_of(node, &question->id);
-        unsigned n_same = 0;
-        Duty *duty;
-        int r;
-
-        if (node_id_equal(&question->id, &node->identity.id))
-                return duty_reply(node, session->link, question->nonce, MESSAGE_PROBE_ACK);
-
-        for (duty = peer->duties; duty; duty = duty->next)
-                n_same += duty->asker == session->link;
-        if (n_same >= DUTIES_PER_ASKER || peer->n_duties >= DUTIES_MAX)
-                return 0;
-
-        duty = malloc(sizeof(*duty));
-        if (!duty)
-                return -ENOMEM;
-        *duty = (Duty) {
-                .asker = session->link,
-                .asked = question->nonce,
-                .suspect = question->id,
-                .nonce = random_u64(&node->random),
-                .until_usec = usec_add(now_usec, patience(node)),
-        };
-        if ((!linked || linked->link_state != LINK_UP) && !duty_address(node, question, &duty->address, now_usec)) {
-                free(duty);
-                return 0;
-        }
-        duty->next = peer->duties;
-        peer->duties = duty;
-        peer->n_duties++;
-        r = duty_begin(node, duty, now_usec);
-        if (r < 0)
-                return r;
-        duties_arm(node);
-        return 0;
-}
-
-int witness_on_duty_timer(Node *node, usec_t now_usec) {
-        int r;
-
-        for (Duty *duty = node->peer->duties, *next; duty; duty = next) {
-                LinkId via = duty->via;
-                Session *session;
-
-                next = duty->next;
-                if (duty->until_usec > now_usec)
-                        continue;
-                if (via == 0) {
-                        duty_free(node, duty);  /* we have not asked it, and have nothing to say */
-                        continue;
-                }
-                r = duty_answer(node, duty, MESSAGE_PROBE_NACK);
-                if (r < 0)
-                        return r;
-                session = session_find(node, via);
-                if (session && session->use == SESSION_FOR_WITNESS) {
-                        r = session_close(node, session, CLOSE_DONE, NULL, now_usec);
-                        if (r < 0)
-                                return r;
-                        next = node->peer->duties;      /* others may have found an end in this */
-                }
-        }
-        duties_arm(node);
-        return 0;
-}
-
-int witness_on_pong(Node *node, const Session *session, uint64_t nonce) {
-        for (Duty *duty = node->peer->duties; duty; duty = duty->next)
-                if (duty->via == session->link && duty->nonce == nonce) {
-                        int r = duty_answer(node, duty, MESSAGE_PROBE_ACK);
-
-                        duties_arm(node);
-                        return r;
-                }
-        return 0;
-}
-
 /* ---- sessions and answers ---- */
 
 /* A session has ended: those that wait for one may have theirs. */
@@ -509,13 +338,7 @@ static int witness_go_on(Node *node, usec_t now_usec) {
                                 if (r < 0)
                                         return r;
                         }
-        for (Duty *duty = node->peer->duties; duty; duty = duty->next)
-                if (duty->via == 0) {
-                        r = duty_begin(node, duty, now_usec);
-                        if (r < 0)
-                                return r;
-                }
-        return 0;
+        return duty_go_on(node, now_usec);
 }
 
 int witness_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
@@ -523,7 +346,7 @@ int witness_on_message(Node *node, Session *session, const Message *message, use
         LinkId link = session->link;
 
         if (type == MESSAGE_PROBE_REQ)
-                return witness_on_question(node, session, &message->probe, now_usec);
+                return duty_on_question(node, session, &message->probe, now_usec);
 
         for (Inquiry *inquiry = node->peer->inquiries; inquiry; inquiry = inquiry->next) {
                 Witness *witness = inquiry_witness_by_link(inquiry, link);
@@ -545,7 +368,6 @@ int witness_on_message(Node *node, Session *session, const Message *message, use
 
 int witness_opened(Node *node, Session *session, usec_t now_usec) {
         LinkId link = session->link;
-        Duty *duty;
         int r;
 
         r = peer_heard_of(node, session, now_usec);
@@ -560,16 +382,12 @@ int witness_opened(Node *node, Session *session, usec_t now_usec) {
 
                 if (!witness)
                         continue;
-                session_set_timer(node, session, usec_add(now_usec, 3 * patience(node)));
+                session_set_timer(node, session, usec_add(now_usec, 3 * witness_patience(node)));
                 return witness_send(node, session, inquiry, witness);
         }
-        duty = duty_find_via(node, link);
-        if (duty) {
-                r = duty_answer(node, duty, MESSAGE_PROBE_ACK);
-                if (r < 0)
-                        return r;
-                duties_arm(node);
-        }
+        r = duty_opened(node, link);
+        if (r < 0)
+                return r;
         return session_close(node, session, CLOSE_DONE, NULL, now_usec);
 }
 
@@ -578,17 +396,13 @@ int witness_ended(Node *node, const Session *session, usec_t now_usec) {
         bool own = session->use == SESSION_FOR_WITNESS;
         NodeId suspects[INQUIRIES_MAX];
         unsigned n_suspects = 0;
-        Duty *duty;
         int r;
 
         if (own)
                 node->peer->n_witness_sessions--;
-        while ((duty = duty_find_via(node, link))) {
-                r = duty_answer(node, duty, MESSAGE_PROBE_NACK);
-                if (r < 0)
-                        return r;
-        }
-        duties_arm(node);
+        r = duty_ended(node, link);
+        if (r < 0)
+                return r;
         for (Inquiry *inquiry = node->peer->inquiries; inquiry; inquiry = inquiry->next) {
                 Witness *witness = inquiry_witness_by_link(inquiry, link);
 
@@ -605,9 +419,7 @@ int witness_ended(Node *node, const Session *session, usec_t now_usec) {
         return own ? witness_go_on(node, now_usec) : 0;
 }
 
-void witness_free(Node *node) {
-        while (node->peer->duties)
-                duty_free(node, node->peer->duties);
+void witness_free_all(Node *node) {
         while (node->peer->inquiries) {
                 Inquiry *inquiry = node->peer->inquiries;
 

@@ -34,6 +34,15 @@ static inline void send_busy(Harness *h, LinkId link, const Address *addresses, 
         harness_send(h, link, &message);
 }
 
+static inline void send_probe(Harness *h, LinkId link, MessageType type, uint64_t nonce, uint8_t about) {
+        Message message;
+
+        message_set(&message, type, probe, .nonce = nonce);
+        if (type == MESSAGE_PROBE_REQ)
+                message.probe.id = ID(about);
+        harness_send(h, link, &message);
+}
+
 static inline void send_disconnect(Harness *h, LinkId link, CloseReason reason) {
         Message message;
 
