@@ -155,13 +155,18 @@ void local_users_give(LocalUsers *users, uid_t user) {
         free(entry);
 }
 
-int local_socket_reply(sd_bus_message *m) {
+int local_socket_reply(sd_bus_message *m, const char *name, bool read_only) {
         int fds[2], r;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
 
-        r = sd_bus_reply_method_return(m, "ha{sv}", fds[1], 1, "Version", "u", (uint32_t) STREAM_VERSION);
+        if (read_only)
+                (void) shutdown(fds[0], SHUT_RD);       /* before anybody has the other one */
+        if (name)
+                r = sd_bus_reply_method_return(m, "ha{sv}", fds[1], 2, "Version", "u", (uint32_t) STREAM_VERSION, "Name", "s", name);
+        else
+                r = sd_bus_reply_method_return(m, "ha{sv}", fds[1], 1, "Version", "u", (uint32_t) STREAM_VERSION);
         (void) close(fds[1]);           /* the message has one of its own */
         if (r < 0) {
                 (void) close(fds[0]);

@@ -30,6 +30,6 @@ int local_users_ask(LocalUsers *users, sd_bus_message *m, LocalUserHandler handl
 int local_users_take(LocalUsers *users, uid_t user, sd_bus_error *error);
 void local_users_give(LocalUsers *users, uid_t user);
 
-/* Makes a pair of connected stream sockets and replies with one of them, and an a{sv} with "Version". Return: the other one, the
- * caller's; an error. */
-int local_socket_reply(sd_bus_message *m);
+/* Makes a pair of connected stream sockets and replies with one of them, and an a{sv} with "Version", and "Name" unless @name is
+ * NULL. Into one that is @read_only nothing can be written there. Return: the other one, the caller's; an error. */
+int local_socket_reply(sd_bus_message *m, const char *name, bool read_only);

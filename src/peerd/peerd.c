@@ -122,7 +122,7 @@ static int peerd_init(Peerd *peerd) {
         if (r >= 0)
                 r = subscriptions_new(&peerd->subscriptions, &peerd->service, peerd->users);
         if (r >= 0)
-                r = streams_new(&peerd->streams, &peerd->daemon, peerd->users);
+                r = streams_new(&peerd->streams, &peerd->daemon, &peerd->service, peerd->users);
         if (r >= 0)
                 r = publishers_new(&peerd->publishers, &peerd->daemon, peerd->users, &publishers_handlers, peerd);
         if (r < 0)

@@ -290,7 +290,7 @@ static int publisher_open(void *userdata, sd_bus_message *m, uid_t user, sd_bus_
             (r = local_users_take(publishers->users, user, error)) < 0)
                 return r;
 
-        r = publisher->fd = local_socket_reply(m);
+        r = publisher->fd = local_socket_reply(m, NULL, false);
         if (r >= 0)
                 r = sd_event_add_io(publishers->daemon->event, &publisher->source, publisher->fd, EPOLLIN, publisher_on_io,
                                     publisher);

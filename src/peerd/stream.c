@@ -3,37 +3,44 @@
 #include "peerd/stream.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "daemon/log.h"
+#include "daemon/message-ids.h"
 #include "io/byte-queue.h"
-#include "peerd/patterns.h"
-#include "peerd/since.h"
-#include "service/node-bus.h"
+#include "peerd/overflow.h"
+#include "peerd/reader.h"
 #include "wire/stream-record.h"
+
+#define NAME_SIZE (sizeof("stream-") + 20)
 
 typedef struct Stream Stream;
 
 struct Stream {
         Streams *all;
         uid_t user;
+        char name[NAME_SIZE];           /* that its losses are signalled under */
         int fd;
         sd_event_source *source;        /* waits for the end, and for room while there is none */
         bool waits_for_room;
-        Patterns patterns;
+        Reader reader;
         ByteQueue queue;
-        uint64_t n_lost;                /* and not told yet */
-        usec_t opened_usec;             /* what was published before is not for it */
+        uint64_t n_lost;                /* and not told in the stream yet */
+        Overflow overflow;
         Stream *prev, *next;
 };
 
 struct Streams {
         Daemon *daemon;                 /* borrowed */
+        Service *service;               /* borrowed */
         LocalUsers *users;              /* borrowed */
         Stream *list;
         size_t n;
+        uint64_t n_opened;
         sd_event_source *turn_source;   /* writes what one turn of the loop has delivered */
 };
 
@@ -45,8 +52,9 @@ static Stream *stream_free(Stream *stream) {
         sd_event_source_disable_unref(stream->source);
         if (stream->fd >= 0)
                 (void) close(stream->fd);
+        overflow_done(&stream->overflow);
         byte_queue_done(&stream->queue);
-        patterns_done(&stream->patterns);
+        reader_done(&stream->reader);
         free(stream);
         return NULL;
 }
@@ -78,6 +86,74 @@ static uint8_t *stream_put_untold(Stream *stream, uint8_t *p) {
         return p;
 }
 
+static void stream_lost(Stream *stream, uint64_t n) {
+        stream->n_lost += n;
+        overflow_lost(&stream->overflow, n);
+}
+
+static void stream_tell_overflow(void *userdata, uint64_t n) {
+        Stream *stream = userdata;
+
+        service_emit(stream->all->service, "Overflow", "st", stream->name, n);
+        if (overflow_may_log(&stream->overflow))
+                log_facts(LOG_NOTICE, LOG_FACTS(.message_id = MESSAGE_ID_GOSSIP_LOST, .reason = "a stream is not read fast enough"),
+                          "The reader of %s, of user %u, does not keep up: messages are dropped for it, %llu so far.",
+                          stream->name, (unsigned) stream->user, (unsigned long long) stream->overflow.n);
+}
+
+static StreamMessage message_of(const Delivery *delivery) {
+        return (StreamMessage) {
+                .id = delivery->id,
+                .age_usec = delivery->age_usec,
+                .n_hops = (uint8_t) MIN(delivery->n_hops, (unsigned) UINT8_MAX),
+                .name = slice_of(delivery->origin_name, strlen(delivery->origin_name)),
+                .topic = delivery->topic,
+                .payload = delivery->payload,
+        };
+}
+
+/* With what has to be said before it. */
+static size_t stream_size_of(const Stream *stream, const StreamMessage *message) {
+        return stream_message_size(message) + (stream->n_lost > 0 ? STREAM_LOST_SIZE : 0);
+}
+
+/* Who has read everything gets any message, however large. */
+static bool stream_has_room(const Stream *stream, size_t size) {
+        size_t n_waiting = byte_queue_size(&stream->queue);
+
+        return n_waiting == 0 || n_waiting + size <= STREAM_WAITING_MAX;
+}
+
+static void stream_put(Stream *stream, const StreamMessage *message) {
+        size_t size = stream_size_of(stream, message);
+        uint8_t *place = byte_queue_reserve(&stream->queue, size);
+
+        if (!place) {
+                stream_lost(stream, 1);
+                return;
+        }
+        (void) stream_put_message(stream_put_untold(stream, place), message);
+        byte_queue_added(&stream->queue, size);
+        if (!stream->waits_for_room)
+                (void) sd_event_source_set_enabled(stream->all->turn_source, SD_EVENT_ONESHOT);
+}
+
+/* Goes on in the store where it is, as far as there is room. */
+static void stream_catch_up(Stream *stream) {
+        Delivery delivery;
+
+        while (reader_next(&stream->reader, stream->all->daemon, &delivery)) {
+                StreamMessage message = message_of(&delivery);
+
+                stream_lost(stream, reader_take_missing(&stream->reader));
+                if (!stream_has_room(stream, stream_size_of(stream, &message)))
+                        return;
+                stream_put(stream, &message);
+                reader_took(&stream->reader, &delivery);
+        }
+        stream_lost(stream, reader_take_missing(&stream->reader));
+}
+
 /* May end it. */
 static void stream_write(Stream *stream) {
         uint8_t *place;
@@ -92,10 +168,12 @@ static void stream_write(Stream *stream) {
                         r = byte_queue_write(&stream->queue, stream->fd);
                 }
         }
-        if (r < 0)
+        if (r < 0) {
                 stream_end(stream);
-        else
-                stream_wait_for_room(stream, r == 0);
+                return;
+        }
+        stream_wait_for_room(stream, r == 0);
+        stream_catch_up(stream);
 }
 
 static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -117,20 +195,10 @@ static int streams_on_turn(sd_event_source *source, void *userdata) {
 }
 
 static void stream_deliver(Stream *stream, const StreamMessage *message) {
-        size_t n_waiting = byte_queue_size(&stream->queue), size = stream_message_size(message);
-        uint8_t *place;
-
-        if (stream->n_lost > 0)
-                size += STREAM_LOST_SIZE;
-        place = n_waiting > 0 && n_waiting + size > STREAM_WAITING_MAX ? NULL : byte_queue_reserve(&stream->queue, size);
-        if (!place) {
-                stream->n_lost++;
-                return;
-        }
-        (void) stream_put_message(stream_put_untold(stream, place), message);
-        byte_queue_added(&stream->queue, size);
-        if (!stream->waits_for_room)
-                (void) sd_event_source_set_enabled(stream->all->turn_source, SD_EVENT_ONESHOT);
+        if (stream_has_room(stream, stream_size_of(stream, message)))
+                stream_put(stream, message);
+        else
+                stream_lost(stream, 1);
 }
 
 void streams_deliver(Streams *streams, const Delivery *delivery) {
@@ -145,17 +213,9 @@ void streams_deliver(Streams *streams, const Delivery *delivery) {
         memcpy(topic, delivery->topic.data, delivery->topic.size);
         topic[delivery->topic.size] = 0;
 
-        message = (StreamMessage) {
-                .id = delivery->id,
-                .age_usec = delivery->age_usec,
-                .n_hops = (uint8_t) MIN(delivery->n_hops, (unsigned) UINT8_MAX),
-                .name = slice_of(delivery->origin_name, strlen(delivery->origin_name)),
-                .topic = delivery->topic,
-                .payload = delivery->payload,
-        };
+        message = message_of(delivery);
         DL_FOREACH(streams->list, stream)
-                if (patterns_match(&stream->patterns, topic) &&
-                    since_is_due(stream->opened_usec, delivery->age_usec, daemon_now(streams->daemon)))
+                if (reader_on_delivery(&stream->reader, delivery, topic, daemon_now(streams->daemon)))
                         stream_deliver(stream, &message);
 }
 
@@ -172,18 +232,17 @@ static int stream_open(void *userdata, sd_bus_message *m, uid_t user, sd_bus_err
         stream->all = streams;
         stream->user = user;
         stream->fd = -EBADF;
-        stream->opened_usec = daemon_now(streams->daemon);
+        (void) snprintf(stream->name, sizeof(stream->name), "stream-%llu", (unsigned long long) ++streams->n_opened);
+        overflow_init(&stream->overflow, streams->daemon->event, stream_tell_overflow, stream);
 
-        if ((r = patterns_read(&stream->patterns, m, error)) < 0 ||
-            (r = node_bus_read_no_options(m, error)) < 0 ||
+        if ((r = reader_read(&stream->reader, m, daemon_now(streams->daemon), error)) < 0 ||
+            (r = reader_begin(&stream->reader, streams->daemon, error)) < 0 ||
             (r = local_users_take(streams->users, user, error)) < 0)
                 return r;
 
-        r = stream->fd = local_socket_reply(m);
-        if (r >= 0) {
-                (void) shutdown(stream->fd, SHUT_RD);   /* nothing is expected from there, and nothing is taken */
+        r = stream->fd = local_socket_reply(m, stream->name, true);
+        if (r >= 0)
                 r = sd_event_add_io(streams->daemon->event, &stream->source, stream->fd, 0, stream_on_io, stream);
-        }
         if (r < 0) {
                 local_users_give(streams->users, user);
                 return r;
@@ -191,7 +250,7 @@ static int stream_open(void *userdata, sd_bus_message *m, uid_t user, sd_bus_err
 
         DL_APPEND(streams->list, stream);
         streams->n++;
-        (void) TAKE_PTR(stream);
+        stream_catch_up(TAKE_PTR(stream));
         return 1;
 }
 
@@ -210,7 +269,7 @@ size_t streams_n_for(const Streams *streams, const char *topic) {
         size_t n = 0;
 
         DL_FOREACH(streams->list, stream)
-                n += patterns_match(&stream->patterns, topic);
+                n += patterns_match(&stream->reader.patterns, topic);
         return n;
 }
 
@@ -225,7 +284,7 @@ Streams *streams_free(Streams *streams) {
         return NULL;
 }
 
-int streams_new(Streams **ret, Daemon *daemon, LocalUsers *users) {
+int streams_new(Streams **ret, Daemon *daemon, Service *service, LocalUsers *users) {
         _cleanup_(streams_freep) Streams *streams = NULL;
         int r;
 
@@ -233,6 +292,7 @@ int streams_new(Streams **ret, Daemon *daemon, LocalUsers *users) {
         if (!streams)
                 return -ENOMEM;
         streams->daemon = daemon;
+        streams->service = service;
         streams->users = users;
 
         r = sd_event_add_defer(daemon->event, &streams->turn_source, streams_on_turn, streams);

@@ -24,12 +24,11 @@
 #include "daemon/message-ids.h"
 #include "core/peer-node.h"
 #include "peerd/delivery.h"
-#include "peerd/patterns.h"
-#include "peerd/since.h"
+#include "peerd/overflow.h"
+#include "peerd/reader.h"
 #include "service/node-bus.h"
 
 #define ASKING_MAX 64U                  /* calls that wait for the bus */
-#define OVERFLOW_INTERVAL_USEC USEC_PER_SEC
 #define SIGNAL_OVERHEAD 512U            /* of a message beside its payload, topic and name, roughly */
 #define PATH_SIZE (sizeof(BUS_PATH_SUBSCRIPTIONS "/s") + 20)
 
@@ -45,14 +44,8 @@ struct Subscription {
         char *subscriber;               /* unique name */
         uid_t user;
         bool is_counted;                /* among what the user has */
-        Patterns patterns;
+        Reader reader;
         char path[PATH_SIZE];
-
-        Since since;
-        usec_t published_usec;          /* those published before are not wanted; 0: all are */
-        uint64_t serial;                /* of the last delivery that it got, or did not want */
-        uint64_t owed;                  /* all after that serial are promised; before, those that are stored */
-        bool is_behind;
 
         sd_bus_slot *user_slot, *match_slot, *owner_slot, *object_slot;
         sd_bus_message *closer;         /* a Close() of somebody else, while the bus says who that is */
@@ -62,11 +55,8 @@ struct Subscription {
         sd_bus_slot *ping_slot;         /* set while a Ping is on its way */
         size_t n_unconfirmed;           /* bytes */
         size_t n_behind_ping;           /* of them, sent after that Ping */
-        uint64_t n_delivered, n_dropped;
-        uint64_t n_dropped_untold;
-        usec_t told_usec;
-        RateLimit log_limit;
-        sd_event_source *overflow_source;       /* armed while there is something to be told */
+        uint64_t n_delivered;
+        Overflow overflow;
 
         Subscription *prev, *next;
 };
@@ -85,7 +75,7 @@ static Subscription *subscription_free(Subscription *subscription) {
         if (!subscription)
                 return NULL;
 
-        sd_event_source_disable_unref(subscription->overflow_source);
+        overflow_done(&subscription->overflow);
         sd_bus_slot_unref(subscription->ping_slot);
         sd_bus_slot_unref(subscription->closer_slot);
         sd_bus_message_unref(subscription->closer);
@@ -93,7 +83,7 @@ static Subscription *subscription_free(Subscription *subscription) {
         sd_bus_slot_unref(subscription->owner_slot);
         sd_bus_slot_unref(subscription->match_slot);
         sd_bus_slot_unref(subscription->user_slot);
-        patterns_done(&subscription->patterns);
+        reader_done(&subscription->reader);
         free(subscription->subscriber);
         sd_bus_message_unref(subscription->call);
         free(subscription);
@@ -159,46 +149,20 @@ static void subscription_sent(Subscription *subscription, size_t size) {
                 subscription_ping(subscription);
 }
 
-static void subscription_tell_dropped(Subscription *subscription) {
+static void subscription_tell_overflow(void *userdata, uint64_t n) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        uint64_t n = subscription->n_dropped_untold;
+        Subscription *subscription = userdata;
 
-        subscription->n_dropped_untold = 0;
-        subscription->told_usec = daemon_now(subscription->all->service->daemon);
         if (sd_bus_message_new_signal(subscription->bus, &m, subscription->path, BUS_INTERFACE_SUBSCRIPTION,
                                       "Overflow") >= 0 &&
             sd_bus_message_append(m, "t", n) >= 0)
                 (void) sd_bus_send_to(subscription->bus, m, subscription->subscriber, NULL);
         service_emit(subscription->all->service, "Overflow", "st", subscription->path, n);
 
-        if (ratelimit_allow(&subscription->log_limit, subscription->told_usec))
+        if (overflow_may_log(&subscription->overflow))
                 log_facts(LOG_NOTICE, LOG_FACTS(.message_id = MESSAGE_ID_GOSSIP_LOST, .reason = "a subscriber does not keep up"),
                           "The subscriber %s of %s does not keep up: messages are dropped for it, %llu so far.",
-                          subscription->subscriber, subscription->path, (unsigned long long) subscription->n_dropped);
-}
-
-static int subscription_on_overflow(sd_event_source *source, uint64_t usec, void *userdata) {
-        subscription_tell_dropped(userdata);
-        return 0;
-}
-
-static void subscription_dropped(Subscription *subscription) {
-        sd_event *event = subscription->all->service->daemon->event;
-        usec_t next_usec = usec_add(subscription->told_usec, OVERFLOW_INTERVAL_USEC);
-
-        subscription->n_dropped++;
-        if (subscription->n_dropped_untold++ > 0)
-                return;         /* will be told */
-
-        if (event_now(event) >= next_usec) {
-                subscription_tell_dropped(subscription);
-                return;
-        }
-        if (!subscription->overflow_source)
-                (void) sd_event_add_time(event, &subscription->overflow_source, CLOCK_BOOTTIME, next_usec, 0,
-                                         subscription_on_overflow, subscription);
-        else if (sd_event_source_set_time(subscription->overflow_source, next_usec) >= 0)
-                (void) sd_event_source_set_enabled(subscription->overflow_source, SD_EVENT_ONESHOT);
+                          subscription->subscriber, subscription->path, (unsigned long long) subscription->overflow.n);
 }
 
 /* ---- messages ---- */
@@ -208,7 +172,7 @@ size_t subscriptions_n_for(const Subscriptions *subscriptions, const char *topic
         size_t n = 0;
 
         DL_FOREACH(subscriptions->list, subscription)
-                n += !subscription->call && patterns_match(&subscription->patterns, topic);
+                n += !subscription->call && patterns_match(&subscription->reader.patterns, topic);
         return n;
 }
 
@@ -226,11 +190,6 @@ static int subscription_send(Subscription *subscription, const Delivery *deliver
         return sd_bus_send_to(subscription->bus, m, subscription->subscriber, NULL);
 }
 
-/* It was published when the subscription existed already, or later than it asked for. */
-static bool subscription_is_due(const Subscription *subscription, const Delivery *delivery) {
-        return since_is_due(subscription->published_usec, delivery->age_usec, daemon_now(subscription->all->service->daemon));
-}
-
 static size_t delivery_signal_size(const Delivery *delivery) {
         return SIGNAL_OVERHEAD + delivery->payload.size + delivery->topic.size + strlen(delivery->origin_name);
 }
@@ -240,26 +199,21 @@ static bool subscription_has_room(const Subscription *subscription, size_t size)
         return subscription->n_unconfirmed == 0 || subscription->n_unconfirmed + size <= SUBSCRIPTION_UNCONFIRMED_MAX;
 }
 
-static void subscription_deliver(Subscription *subscription, const Delivery *delivery, const char *topic) {
-        size_t size = delivery_signal_size(delivery);
-
-        if (subscription->call || subscription->is_behind || delivery->serial <= subscription->serial)
-                return;
-
-        subscription->serial = delivery->serial;
-        if (!patterns_match(&subscription->patterns, topic) || !subscription_is_due(subscription, delivery))
-                return;
-        if (!subscription_has_room(subscription, size) || subscription_send(subscription, delivery, topic) < 0)
-                subscription_dropped(subscription);
+static void subscription_hand(Subscription *subscription, const Delivery *delivery, const char *topic) {
+        if (subscription_send(subscription, delivery, topic) < 0)
+                overflow_lost(&subscription->overflow, 1);
         else
-                subscription_sent(subscription, size);
+                subscription_sent(subscription, delivery_signal_size(delivery));
 }
 
-/* What has gone from the store before it was read is lost. */
-static void subscription_skip_to(Subscription *subscription, uint64_t serial) {
-        for (uint64_t missing = MAX(subscription->serial, subscription->owed); missing < serial; missing++)
-                subscription_dropped(subscription);
-        subscription->serial = MAX(subscription->serial, serial);
+static void subscription_deliver(Subscription *subscription, const Delivery *delivery, const char *topic, usec_t now_usec) {
+        if (subscription->call || !reader_on_delivery(&subscription->reader, delivery, topic, now_usec))
+                return;
+
+        if (subscription_has_room(subscription, delivery_signal_size(delivery)))
+                subscription_hand(subscription, delivery, topic);
+        else
+                overflow_lost(&subscription->overflow, 1);
 }
 
 /* Goes on in the store where it is. */
@@ -268,51 +222,15 @@ static void subscription_catch_up(Subscription *subscription) {
         char topic[TOPIC_MAX + 1];
         Delivery delivery;
 
-        while (subscription->is_behind && peer_next_stored(daemon->node, subscription->serial, daemon_now(daemon), &delivery)) {
-                size_t size = delivery_signal_size(&delivery);
-
+        while (reader_next(&subscription->reader, daemon, &delivery)) {
+                if (!subscription_has_room(subscription, delivery_signal_size(&delivery)))
+                        break;
                 memcpy(topic, delivery.topic.data, delivery.topic.size);
                 topic[delivery.topic.size] = 0;
-                if (patterns_match(&subscription->patterns, topic) && subscription_is_due(subscription, &delivery)) {
-                        if (!subscription_has_room(subscription, size))
-                                return;
-                        if (subscription_send(subscription, &delivery, topic) < 0)
-                                subscription_dropped(subscription);
-                        else
-                                subscription_sent(subscription, size);
-                }
-                subscription_skip_to(subscription, delivery.serial - 1);
-                subscription->serial = delivery.serial;
+                subscription_hand(subscription, &delivery, topic);
+                reader_took(&subscription->reader, &delivery);
         }
-        if (subscription->is_behind)
-                subscription_skip_to(subscription, peer_last_serial(daemon->node));
-        subscription->is_behind = false;
-}
-
-/* Where it begins. */
-static int subscription_begin(Subscription *subscription, sd_bus_error *error) {
-        const Daemon *daemon = subscription->all->service->daemon;
-        Delivery delivery;
-
-        subscription->serial = subscription->owed = peer_last_serial(daemon->node);
-        switch (subscription->since.kind) {
-        case SINCE_NOW:
-                return 0;
-        case SINCE_AGO:
-                subscription->published_usec = usec_sub(daemon_now(daemon), subscription->since.ago_usec);
-                if (peer_next_stored(daemon->node, 0, daemon_now(daemon), &delivery))
-                        subscription->serial = delivery.serial - 1;
-                break;
-        case SINCE_MESSAGE:
-                subscription->published_usec = 0;
-                subscription->serial = subscription->owed = peer_serial_of(daemon->node, &subscription->since.id);
-                if (subscription->serial == 0)
-                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
-                                                "The message of the option 'since' is not stored here any more.");
-                break;
-        }
-        subscription->is_behind = true;
-        return 0;
+        overflow_lost(&subscription->overflow, reader_take_missing(&subscription->reader));
 }
 
 void subscriptions_deliver(Subscriptions *subscriptions, const Delivery *delivery) {
@@ -327,7 +245,7 @@ void subscriptions_deliver(Subscriptions *subscriptions, const Delivery *deliver
         topic[delivery->topic.size] = 0;
 
         DL_FOREACH(subscriptions->list, subscription)
-                subscription_deliver(subscription, delivery, topic);
+                subscription_deliver(subscription, delivery, topic, daemon_now(subscriptions->service->daemon));
 }
 
 /* ---- its object ---- */
@@ -393,8 +311,8 @@ static int property_get_patterns(sd_bus *bus, const char *path, const char *inte
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < subscription->patterns.n; i++)
-                r = sd_bus_message_append(reply, "s", subscription->patterns.patterns[i]);
+        for (size_t i = 0; r >= 0 && i < subscription->reader.patterns.n; i++)
+                r = sd_bus_message_append(reply, "s", subscription->reader.patterns.patterns[i]);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -403,7 +321,7 @@ static int property_get_count(sd_bus *bus, const char *path, const char *interfa
         Subscription *subscription = userdata;
 
         return sd_bus_message_append(reply, "t",
-                                     streq(property, "Delivered") ? subscription->n_delivered : subscription->n_dropped);
+                                     streq(property, "Delivered") ? subscription->n_delivered : subscription->overflow.n);
 }
 
 static const sd_bus_vtable subscription_vtable[] = {
@@ -467,7 +385,7 @@ static int subscription_activate(Subscription *subscription, sd_bus_error *error
         if (r < 0)
                 return r;
         subscription->is_counted = true;
-        r = subscription_begin(subscription, error);
+        r = reader_begin(&subscription->reader, all->service->daemon, error);
         if (r < 0)
                 return r;
 
@@ -519,18 +437,14 @@ int subscriptions_subscribe(Subscriptions *subscriptions, sd_bus_message *m, sd_
                 return -ENOMEM;
         subscription->all = subscriptions;
         subscription->bus = sd_bus_message_get_bus(m);
-        subscription->log_limit = (RateLimit) { .interval_usec = USEC_PER_MINUTE, .burst = 1 };
+        overflow_init(&subscription->overflow, subscriptions->service->daemon->event, subscription_tell_overflow, subscription);
         subscription->subscriber = strdup(sd_bus_message_get_sender(m));
         if (!subscription->subscriber)
                 return -ENOMEM;
 
-        r = patterns_read(&subscription->patterns, m, error);
+        r = reader_read(&subscription->reader, m, daemon_now(subscriptions->service->daemon), error);
         if (r < 0)
                 return r;
-        r = since_read(m, &subscription->since, error);
-        if (r < 0)
-                return r;
-        subscription->published_usec = daemon_now(subscriptions->service->daemon);
         r = credential_ask(subscription->bus, &subscription->user_slot, subscription->subscriber, subscription_on_user,
                            subscription);
         if (r < 0)

@@ -291,7 +291,7 @@ class Doing(Methods):
                 (([""], {}), INVALID, "A pattern has 0 bytes.*" + pattern),
                 ((["x" * 256], {}), INVALID, "A pattern has 256 bytes.*" + pattern),
                 ((["/ok", "\u00e9"], {}), INVALID, pattern),
-                ((["/x"], {"Since": ("t", 0)}), INVALID, r"Found the option 'Since', accepted is since\.")):
+                ((["/x"], {"Since": ("t", 0)}), INVALID, r"Found the option 'Since', accepted are since and after\.")):
             self.assert_error(name, sentence, self.peer, "Subscribe", "asa{sv}", *values)
         self.assertEqual(self.net.json("-i", self.peer, "statistics")["statistics"]["Subscriptions"], 0)
 

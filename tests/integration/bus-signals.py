@@ -293,6 +293,8 @@ class Messages(SharedNetworkTest):
         with self.assertRaises(minibus.BusError) as error:
             subscribe(late, self.other, "/past", since=("s", ids[2][:-1] + "fff"))
         self.assertIn("not stored here any more", error.exception.sentence)
+        subscribe(behind := self.client(), self.other, "/past", since=("t", 3600), after=("as", [ids[5]]))
+        self.assertEqual([message.body[0] for message in self.messages(behind)], ids[6:])
         with self.assertRaises(minibus.BusError) as error:
             subscribe(late, self.other, "/past", since=("s", "yesterday"))
         self.assertIn("'since'", error.exception.sentence)

@@ -21,6 +21,8 @@ BAD_TOPIC, TOO_LARGE = 2, 3
 BAD_VERSION, MALFORMED = 1, 2
 PAYLOAD_MAX = 1 << 20
 
+UNKNOWN_ID = "00112233445566778899aabbccddeeff-1-1"
+
 Message = collections.namedtuple("Message", "origin epoch sequence age hops name topic payload")
 
 
@@ -39,12 +41,18 @@ def read_message(body):
                    body[payload_at:])
 
 
+def message_id(message):
+    return f"{message.origin.hex()}-{message.epoch:x}-{message.sequence:x}"
+
+
 class Records:
     """One of the sockets."""
 
     def __init__(self, test, client, instance, member, signature="a{sv}", *values):
         _, details = client.call(bus_name(instance), ROOT, MANAGER, member, signature, *(values or ({},)))
+        self.name = details.pop("Name", None)
         test.assertEqual(details, {"Version": 1})
+        test.assertEqual(self.name is not None, member == "OpenStream")
         self.socket = client.take_socket()
         self.socket.settimeout(30)
         test.addCleanup(self.socket.close)
@@ -87,8 +95,8 @@ class Records:
 
 
 class Tools:
-    def open_stream(self, instance, *patterns, client=None):
-        return Records(self, client or self.client, instance, "OpenStream", "asa{sv}", list(patterns), {})
+    def open_stream(self, instance, *patterns, client=None, **options):
+        return Records(self, client or self.client, instance, "OpenStream", "asa{sv}", list(patterns), options)
 
     def open_publisher(self, instance, client=None):
         return Records(self, client or self.client, instance, "OpenPublisher")
@@ -218,11 +226,48 @@ class Streams(Tools, SharedNetworkTest):
     def test_other_arguments_are_refused_with_a_sentence(self):
         for values, name, sentence in ((([], {}), INVALID, "Found no pattern"), ((["/x"] * 65, {}), LIMITS, "more than 64 patterns"),
                                        ((["\n"], {}), INVALID, "not printable"),
-                                       ((["/x"], {"A": ("t", 0)}), INVALID, r"Found the option 'A', accepted are none yet\.")):
+                                       ((["/x"], {"A": ("t", 0)}), INVALID, r"Found the option 'A', accepted are since and after\."),
+                                       ((["/x"], {"since": ("u", 5)}), INVALID, "'since' has to be"),
+                                       ((["/x"], {"since": ("s", UNKNOWN_ID)}), INVALID, "not stored here any more"),
+                                       ((["/x"], {"after": ("s", UNKNOWN_ID)}), INVALID, "'after' has to be"),
+                                       ((["/x"], {"after": ("as", ["yesterday"])}), INVALID, "'after' has to be"),
+                                       ((["/x"], {"after": ("as", [UNKNOWN_ID] * 1025)}), INVALID, "at most 1024")):
             self.assert_error(name, sentence, self.peer, "OpenStream", "asa{sv}", *values)
         self.assert_error(INVALID, "Found the option 'A'", self.peer, "OpenPublisher", "a{sv}", {"A": ("t", 0)})
 
+    def store_has(self, instance, name):
+        (topics, _) = self.client.call(bus_name(instance), ROOT, MANAGER, "ListTopics")
+        return name in [row[0] for row in topics]
+
+    def test_a_stream_can_begin_in_the_past(self):
+        publisher = self.open_publisher(self.peer)
+        publisher.socket.sendall(b"".join(publish("/past", b"%d" % i) for i in range(10)) + publish("/past-sent"))
+        publisher.answers(11)
+        self.net.wait_for(lambda: self.store_has(self.other, "/past-sent"), "they have come")
+        now, late = self.open_stream(self.other, "/past"), self.open_stream(self.other, "/past", since=("t", 3600))
+        found = late.messages(10)
+        later = self.open_stream(self.other, "/past", since=("s", message_id(found[4])))
+        after = self.open_stream(self.other, "/past", since=("t", 3600), after=("as", [UNKNOWN_ID, message_id(found[7])]))
+        publisher.socket.sendall(publish("/past", b"10"))
+        found += late.messages(1)
+        self.assertEqual([one.payload for one in found], [b"%d" % i for i in range(11)])
+        self.assertEqual([one.payload for one in later.messages(6)], [b"%d" % i for i in range(5, 11)])
+        self.assertEqual([one.payload for one in after.messages(3)], [b"%d" % i for i in range(8, 11)])
+        self.assertEqual([one.payload for one in now.messages(1)], [b"10"])
+
+    def test_much_of_the_past_comes_as_fast_as_it_is_read_and_nothing_is_lost(self):
+        publisher, n = self.open_publisher(self.peer), 60
+        publisher.socket.sendall(b"".join(publish("/much-past", bytes([i]) * 100000) for i in range(n)))
+        publisher.answers(n)
+        stream = self.open_stream(self.peer, "/much-past", since=("t", 3600))
+        publisher.socket.sendall(publish("/much-past", bytes([n]) * 100000))    # while it is behind
+        publisher.answers(1)
+        self.assertEqual([one.payload[0] for one in stream.messages(n + 1)], list(range(n + 1)))
+
     def test_a_reader_that_does_not_read_harms_only_itself(self):
+        watcher = minibus.Client(self.net.address)
+        self.addCleanup(watcher.socket.close)
+        watcher.match(f"type='signal',sender='{bus_name(self.other)}',member='Overflow'")
         deaf, keen = self.open_stream(self.other, "/*"), self.open_stream(self.other, "/*")
         publisher, n, topics, n_lost, last = self.open_publisher(self.peer), 600, [], 0, None
         for first in range(0, n, 50):
@@ -243,6 +288,14 @@ class Streams(Tools, SharedNetworkTest):
         self.assertEqual(n_lost + len(topics), n + 1)
         # The gap is told where it is: the first after it carries on behind it.
         self.assertEqual(topics[:last], [f"/{i}" for i in range(last)])
+
+        n_told = 0                                      # on the bus, too, and under its name
+        while n_told < n_lost:
+            where, dropped = watcher.signal("Overflow").body
+            self.assertEqual(where, deaf.name)
+            n_told += dropped
+        self.assertEqual(n_told, n_lost)
+        self.net.wait_log(self.other, rf"The reader of {deaf.name}, of user \d+, does not keep up: messages are dropped for it, ")
 
 
 class Alone(Tools, NetworkTest):
@@ -299,6 +352,35 @@ class Alone(Tools, NetworkTest):
         self.stop(peer, signal.SIGKILL)
         self.assertEqual(len(publisher.answers(1)), 1)
         self.assertIsNone(publisher.read())
+
+    def test_who_says_where_it_was_gets_each_message_once_over_a_restart(self):
+        self.start_network(1, 3)
+        peer, another, other = self.peers
+        with minibus.Client(self.address, with_fds=True) as self.client:
+            publishers = [self.open_publisher(peer), self.open_publisher(another)]
+
+            def send(numbers):
+                for publisher in publishers:
+                    publisher.socket.sendall(b"".join(publish("/x", b"%d" % i) for i in numbers))
+                    publisher.answers(len(numbers))
+
+            stream = self.open_stream(other, "/x")
+            send(range(5))
+            got = stream.messages(10)
+            self.stop(other, signal.SIGKILL)
+            send(range(5, 10))
+            self.start(other)
+            self.ctl("-i", other, "wait-online", "--timeout=60")
+            self.wait_for(lambda: self.statistic(self, other, "StoreMessages") >= 20, "what is stored has come back")
+
+            last = {one.origin: message_id(one) for one in got}
+            again = self.open_stream(other, "/x", since=("t", 600), after=("as", list(last.values())))
+            whole = self.open_stream(other, "/x", since=("t", 600))
+            send(range(10, 12))
+            got += again.messages(14)
+            for origin in last:
+                self.assertEqual([one.payload for one in got if one.origin == origin], [b"%d" % i for i in range(12)])
+            self.assertEqual(len({message_id(one) for one in whole.messages(24)}), 24)      # without it: all once more
 
     def test_while_it_stops_nothing_is_opened(self):
         self.start_network(0, 1)
