@@ -80,6 +80,7 @@ Params params_of_profile(Profile profile) {
                 params.liveness_floor_usec = 13 * USEC_PER_SEC;
                 params.liveness_ceiling_usec = 13 * USEC_PER_SEC;
                 params.liveness_adaptive = false;
+                params.liveness_in_step = true;
                 params.suspicion_min_usec = params.suspicion_max_usec = 0;
                 params.witnesses = false;
                 params.report_checked = false;

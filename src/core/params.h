@@ -40,6 +40,7 @@ typedef struct Params {
 
         /* Liveness */
         usec_t liveness_interval_usec;  /* a link silent for so long is asked */
+        bool liveness_in_step;          /* classic: the ticks count from the start, else each node has a phase of its own */
         usec_t liveness_floor_usec;     /* the least time-out of one strike */
         usec_t liveness_ceiling_usec;   /* and the largest */
         unsigned liveness_strikes;

@@ -20,11 +20,20 @@ void peer_remember(Node *node, usec_t now_usec) {
                 timer_set(&node->timers, &node->peer->save, usec_add(now_usec, REMEMBER_USEC));
 }
 
+/* All that hear from a node hear its ticks: if theirs were in step, because all were started by one command, say, a node that hangs
+ * would be asked by all of them equally late. Drawn apart, so that it changes nothing of what the overlay draws. */
+static usec_t first_tick(const Node *node, usec_t now_usec) {
+        usec_t interval_usec = node->settings.params.liveness_interval_usec;
+        Random random = random_from_run(~get_be64(node->identity.id.bytes) ^ node->identity.epoch);
+
+        return usec_add(now_usec, node->settings.params.liveness_in_step ? interval_usec : 1 + random_below(&random, interval_usec));
+}
+
 static int peer_start(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
         int r;
 
-        timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        timer_set(&node->timers, &peer->tick, first_tick(node, now_usec));
         timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
         timer_set(&node->timers, &peer->refresh, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));

@@ -86,6 +86,7 @@ NodeSettings harness_settings(Role role, Profile profile) {
                 .params = params_of_profile(profile),
         };
 
+        settings.params.liveness_in_step = true;        /* tests count intervals from the start */
         return settings;
 }
 

@@ -64,6 +64,40 @@ static void expect_strikes(Harness *h, LinkId link, usec_t timeout_usec) {
 
 /* ---- when ---- */
 
+/* When a node of that id first asks its link: at its first tick, for it has no sample of the round-trip time. */
+static usec_t first_ping(uint8_t id) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        usec_t since_usec;
+        LinkId link;
+
+        settings.params.liveness_in_step = false;
+        h = harness_new(&settings, id);
+        harness_start(h);
+        link = link_in(h, 1);
+        since_usec = harness_now(h);
+        while (!harness_find(h, link, MESSAGE_PING)) {
+                assert_true(harness_now(h) <= since_usec + 1 * SEC);
+                harness_advance(h, 5 * MSEC);
+        }
+        return harness_now(h) - since_usec;
+}
+
+static void test_nodes_that_start_together_do_not_ask_in_step(void **state) {
+        usec_t earliest_usec = USEC_INFINITY, latest_usec = 0;
+        (void) state;
+
+        for (uint8_t id = 50; id < 66; id++) {
+                usec_t usec = first_ping(id);
+
+                assert_int_equal(usec, first_ping(id));
+                earliest_usec = MIN(earliest_usec, usec);
+                latest_usec = MAX(latest_usec, usec);
+        }
+        assert_true(earliest_usec < 250 * MSEC);
+        assert_true(latest_usec > 750 * MSEC);
+}
+
 static void test_a_silent_link_is_asked_every_interval(void **state) {
         Harness *h = *state;
         LinkId link;
@@ -453,6 +487,7 @@ static void test_a_little_late_is_not_asleep(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
+                cmocka_unit_test(test_nodes_that_start_together_do_not_ask_in_step),
                 TEST(test_a_silent_link_is_asked_every_interval),
                 TEST(test_a_link_that_is_heard_is_asked_every_30_seconds_only),
                 TEST(test_one_tick_asks_all),
