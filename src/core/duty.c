@@ -151,8 +151,8 @@ int duty_on_timer(Node *node, usec_t now_usec) {
                 next = duty->next;
                 if (duty->until_usec > now_usec)
                         continue;
-                if (via == 0) {
-                        duty_free(node, duty);  /* we have not asked it, and have nothing to say */
+                if (via == 0 || health_is_late(node)) {
+                        duty_free(node, duty);  /* we have not asked it, or not read what it has answered: we know nothing */
                         continue;
                 }
                 r = duty_answer(node, duty, MESSAGE_PROBE_NACK);

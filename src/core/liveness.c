@@ -48,7 +48,7 @@ usec_t liveness_timeout(const Params *params, const Liveness *liveness) {
 }
 
 static usec_t round_timeout(const Node *node, const Liveness *liveness) {
-        return MIN(liveness_timeout(&node->settings.params, liveness), liveness->timeout_max_usec);
+        return MIN((node->health + 1) * liveness_timeout(&node->settings.params, liveness), liveness->timeout_max_usec);
 }
 
 static int liveness_send(Node *node, Session *session, usec_t now_usec) {

@@ -260,6 +260,10 @@ struct Node {
         bool closing;                   /* all sessions are being ended: nobody begins another one meanwhile */
         LinkId last_link;               /* that we dialled */
 
+        unsigned health;                /* a peer's, 0 to 8: how much longer we wait than when we are well (health.c) */
+        usec_t late_usec;               /* by how much this call for a timer is too late, */
+        usec_t late_most_usec;          /* and the latest one since the last tick was that was no clock jump */
+
         MemberTable members;
         SeedSlot *seeds[SEEDS_MAX];
         size_t n_seeds;

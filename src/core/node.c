@@ -25,6 +25,7 @@ static const char *const counter_names[_COUNTER_MAX] = {
         [COUNTER_STRIKES] = "Strikes",
         [COUNTER_WITNESSES_ASKED] = "WitnessesAsked",
         [COUNTER_ACCUSATIONS_SPARED] = "AccusationsSpared",
+        [COUNTER_ACCUSATIONS_WITHHELD] = "AccusationsWithheld",
         [COUNTER_REPORTS_SENT] = "ReportsSent",
         [COUNTER_REFUTATIONS] = "Refutations",
         [COUNTER_LINKS_SLOW] = "LinksSlow",
@@ -307,11 +308,13 @@ int node_on_deadline(Node *node, usec_t now_usec) {
         if (!node_runs(node))
                 return 0;
 
+        node->late_usec = usec_sub(now_usec, due_usec);
         if (due_usec != USEC_INFINITY && now_usec > usec_add(due_usec, CLOCK_JUMP_USEC)) {
                 r = node_clock_jumped(node, now_usec - due_usec, now_usec);
                 if (r < 0)
                         return r;
-        }
+        } else
+                node->late_most_usec = MAX(node->late_most_usec, node->late_usec);
 
         while ((timer = timer_queue_pop(&node->timers, now_usec))) {
                 r = node_on_timer(node, timer, now_usec);

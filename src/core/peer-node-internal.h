@@ -12,6 +12,7 @@
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      witness.c       asking others whether they hear from it
  *      duty.c          being asked that
+ *      health.c        whether we are the ones who are slow
  *      crawl.c         the links of all members, when somebody wants to see them
  *      verdict.c       the accused: how long they have to refute
  *      members.c       telling others of members that come and go, and comparing tables with them
@@ -121,6 +122,7 @@ struct PeerNode {
         News *news;                     /* that our links have not been told yet */
         size_t n_news;
 
+        usec_t deaf_until_usec;         /* we have slept, and accuse nobody before */
         Inquiry *inquiries;             /* of ours, about nodes that do not answer us */
         Duty *duties;                   /* questions of others */
         unsigned n_inquiries, n_duties, n_witness_sessions;
@@ -287,6 +289,15 @@ int duty_ended(Node *node, LinkId via);
 /* Those that wait for a session may have theirs. */
 int duty_go_on(Node *node, usec_t now_usec);
 void duty_free_all(Node *node);
+
+/* ---- health.c ---- */
+
+/* At the tick of all links. */
+void health_tick(Node *node);
+void health_clock_jumped(Node *node, usec_t now_usec);
+/* This very timer has fired late: what others have sent meanwhile may still wait to be read. */
+bool health_is_late(const Node *node);
+bool health_may_accuse(const Node *node, usec_t now_usec);
 
 /* ---- verdict.c ---- */
 

@@ -159,6 +159,7 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 
         case TIMER_TICK:
                 timer_set(&node->timers, timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+                health_tick(node);
                 r = plumtree_tick(node, now_usec);
                 return r < 0 ? r : liveness_tick(node, now_usec);
 
@@ -307,6 +308,7 @@ static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
 
 static int peer_on_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
         timer_set(&node->timers, &node->peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        health_clock_jumped(node, now_usec);
         verdict_clock_jumped(node, now_usec);
         return suspicion_clock_jumped(node, now_usec);
 }

@@ -21,7 +21,7 @@
 #define WITNESSES_PATIENCE 3U
 
 static usec_t suspicion_timeout(const Node *node) {
-        return liveness_timeout(&node->settings.params, &(Liveness) {});
+        return (node->health + 1) * liveness_timeout(&node->settings.params, &(Liveness) {});
 }
 
 static int suspicion_ask(Node *node, Member *member, usec_t now_usec) {
@@ -120,6 +120,10 @@ static int suspicion_accuse(Node *node, Member *member, usec_t now_usec) {
 
         if (member->record.state != MEMBER_ALIVE)
                 return 0;
+        if (!health_may_accuse(node, now_usec)) {
+                node->counters[COUNTER_ACCUSATIONS_WITHHELD]++;
+                return 0;
+        }
 
         member->missed_usec = now_usec;
         member->accused = true;

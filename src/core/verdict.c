@@ -34,6 +34,7 @@ struct Verdict {
         unsigned n_others;              /* K, as the first accusation had it */
         usec_t begin_usec;
         usec_t latest_usec;             /* somebody holds it dead already: it need not be waited for longer */
+        bool prolonged;
         unsigned n_accusers;
         NodeId accusers[OTHERS_MAX + 1];
 };
@@ -104,6 +105,7 @@ static int verdict_of(Member *member, unsigned n_others, usec_t now_usec, Verdic
                 verdict->n_others = MIN(n_others, OTHERS_MAX);
                 verdict->begin_usec = now_usec;
                 verdict->latest_usec = USEC_INFINITY;
+                verdict->prolonged = false;
         }
         *ret = verdict;
         return 0;
@@ -180,6 +182,11 @@ int verdict_on_timer(Node *node, Member *member, usec_t now_usec) {
 
         if (record->state != MEMBER_SUSPECT)
                 return 0;
+        if (member->verdict && !member->verdict->prolonged && health_is_late(node)) {
+                member->verdict->prolonged = true;      /* it may have refuted while we stood still */
+                timer_set(&node->timers, &member->timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+                return 0;
+        }
 
         member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_DEAD, now_usec);
         node->counters[COUNTER_DEATHS]++;

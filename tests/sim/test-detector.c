@@ -81,10 +81,61 @@ static void test_a_host_cut_off_twice_holds_the_others_dead(void **state) {
         }
 }
 
+/* ---- nodes that stand still ---- */
+
+#define N_STANDING 8U
+
+/* Between nodes that never stood still; a death that is refuted at once is seen, too. */
+static unsigned n_false_deaths(Sim *sim) {
+        unsigned n = 0;
+
+        for (unsigned i = N_SEEDS + N_STANDING; i < sim_n_nodes(sim); i++)
+                for (unsigned of = N_SEEDS + N_STANDING; of < sim_n_nodes(sim); of++)
+                        n += i != of && state_at(sim, i, of) == MEMBER_DEAD;
+        return n;
+}
+
+/* The hosts of eight nodes of 30 get nothing for some time, again and again: what each believes when it wakes. */
+static unsigned suspend_some(uint64_t run, const Params *params) {
+        _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, 30, params);
+        unsigned n = 0;
+
+        assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+        for (unsigned turn = 0; turn < 8; turn++) {
+                for (unsigned i = 0; i < N_STANDING; i++)
+                        sim_suspend(sim, N_SEEDS + i);
+                for (unsigned i = 0; i < N_STANDING; i++) {
+                        sim_run_for(sim, USEC_PER_SEC);
+                        n += n_false_deaths(sim);
+                        sim_thaw(sim, N_SEEDS + i);
+                }
+                for (unsigned i = 0; i < 100; i++) {
+                        sim_run_for(sim, 50 * USEC_PER_MSEC);
+                        n += n_false_deaths(sim);
+                }
+        }
+        assert_true(sim_run_until(sim, settled, 60 * USEC_PER_SEC));
+        return n;
+}
+
+static void test_who_wakes_buries_nobody(void **state) {
+        Params params = params_of_profile(PROFILE_LAN), plain = params;
+        unsigned n_plain = 0;
+
+        plain.witnesses = false;                /* three misses, and dead: the network is one that needs more */
+        plain.suspicion_min_usec = plain.suspicion_max_usec = 0;
+        for (uint64_t run = 1; run <= 3; run++) {
+                assert_int_equal(suspend_some(run, &params), 0);
+                n_plain += suspend_some(run, &plain);
+        }
+        assert_true(n_plain >= 50);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_bad_link_buries_nobody_and_hardly_accuses),
                 cmocka_unit_test(test_a_host_cut_off_twice_holds_the_others_dead),
+                cmocka_unit_test(test_who_wakes_buries_nobody),
         };
 
         if (getenv("SIM_TEST"))

@@ -36,6 +36,20 @@ static void test_a_witness_that_gets_no_answer_says_so(void **state) {
         assert_int_equal(expect(h, asker, MESSAGE_PROBE_NACK)->probe.nonce, 77);
 }
 
+/* Its answer may have come meanwhile, and wait to be read. */
+static void test_a_witness_that_stood_still_says_nothing(void **state) {
+        Harness *h = *state;
+        LinkId suspect = link_in(h, 1), asker = link_in(h, 2);
+
+        harness_drop_sent(h);
+        send_probe(h, asker, MESSAGE_PROBE_REQ, 77, 1);
+        expect(h, suspect, MESSAGE_PING);
+        harness_sleep(h, 800 * MSEC);
+        harness_advance(h, 5 * SEC);
+        assert_null(harness_find(h, asker, MESSAGE_PROBE_NACK));
+        assert_null(harness_find(h, asker, MESSAGE_PROBE_ACK));
+}
+
 static void test_a_witness_without_a_link_calls(void **state) {
         Harness *h = *state;
         LinkId asker = link_in(h, 2), call;
@@ -123,6 +137,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_a_witness_asks_over_its_link_and_only_that_answer_counts),
                 TEST(test_a_witness_that_gets_no_answer_says_so),
+                TEST(test_a_witness_that_stood_still_says_nothing),
                 TEST(test_a_witness_without_a_link_calls),
                 TEST(test_who_is_called_only_to_be_asked_answers_there),
                 TEST(test_who_is_asked_about_itself_lives),

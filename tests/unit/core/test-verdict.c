@@ -149,6 +149,31 @@ static void test_waits_do_not_end_while_we_sleep(void **state) {
         assert_in_range(until_dead(h, 9), 1 * SEC - 2 * MSEC, 1 * SEC + 2 * MSEC);
 }
 
+/* A quarter of an interval is enough, and once: who is always late must bury some day, too. */
+static void test_a_wait_that_ends_while_we_stand_still_lasts_an_interval_more(void **state) {
+        LinkId links[2];
+        _cleanup_(harness_freep) Harness *h = with_links(links);
+        (void) state;
+
+        send_suspicion(h, links[0], 9, 0, 1, 0);
+        harness_advance(h, 1 * SEC);
+        harness_sleep(h, 3 * SEC);
+        assert_int_equal(member_of(h, 9).state, MEMBER_SUSPECT);
+        harness_advance(h, 900 * MSEC);
+        assert_int_equal(member_of(h, 9).state, MEMBER_SUSPECT);
+        harness_sleep(h, 3 * SEC);
+        assert_int_equal(member_of(h, 9).state, MEMBER_DEAD);
+
+        send_record_on(h, links[0], 9, 1, MEMBER_ALIVE);
+        send_suspicion(h, links[0], 9, 1, 1, 0);
+        harness_advance(h, 1900 * MSEC);
+        harness_sleep(h, 3 * SEC);                      /* of another accusation */
+        assert_int_equal(member_of(h, 9).state, MEMBER_SUSPECT);
+        send_record_on(h, links[0], 9, 2, MEMBER_ALIVE);
+        harness_advance(h, 20 * SEC);
+        assert_int_equal(member_of(h, 9).state, MEMBER_ALIVE);
+}
+
 /* ---- refuting ---- */
 
 static void test_a_higher_incarnation_ends_it(void **state) {
@@ -308,6 +333,7 @@ int main(void) {
                 cmocka_unit_test(test_whom_somebody_holds_dead_is_waited_for_2_seconds),
                 cmocka_unit_test(test_the_original_numbers_have_no_wait),
                 cmocka_unit_test(test_waits_do_not_end_while_we_sleep),
+                cmocka_unit_test(test_a_wait_that_ends_while_we_stand_still_lasts_an_interval_more),
                 cmocka_unit_test(test_a_higher_incarnation_ends_it),
                 cmocka_unit_test(test_who_is_behind_is_told_what_we_know),
                 cmocka_unit_test(test_an_accuser_may_know_a_later_life_than_we_do),
