@@ -7,6 +7,7 @@
 
 #include "p2pctl/ctl-bus.h"
 #include "p2pctl/facts.h"
+#include "p2pctl/line-publisher.h"
 #include "p2pctl/output.h"
 #include "p2pctl/verbs.h"
 
@@ -80,29 +81,26 @@ static int call_publish(
         return 0;
 }
 
-int verb_publish(Ctl *ctl, size_t n_arguments, char **arguments) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+/* Return: 0, or an error that has been reported. */
+static int ask_n_links(Ctl *ctl, const Instance *instance, uint64_t *ret) {
         _cleanup_(json_decrefp) json_t *facts = NULL;
-        _cleanup_free_ char *input = NULL;
-        const char *topic = arguments[0], *payload = n_arguments > 1 ? arguments[1] : "", *id;
-        const Instance *instance;
-        uint64_t sequence, n_links;
-        size_t size = strlen(payload);
+        const json_t *links;
         int r;
 
-        r = check_topic(topic);
+        r = facts_describe(ctl, instance, &facts);
         if (r != 0)
                 return r;
-        if (streq(payload, "-")) {
-                r = read_input(&input, &size);
-                if (r != 0)
-                        return r;
-                payload = input;
-        }
+        links = fact_object(facts, "links");
+        *ret = fact_u64(links, "outgoing") + fact_u64(links, "inbound");
+        return 0;
+}
 
-        r = ctl_select_one(ctl, TARGET_PEER, &instance);
-        if (r != 0)
-                return r;
+static int publish_one(Ctl *ctl, const Instance *instance, const char *topic, const char *payload, size_t size) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t sequence, n_links;
+        const char *id;
+        int r;
+
         r = call_publish(ctl, instance, topic, payload, size, &reply);
         if (r != 0)
                 return r;
@@ -116,11 +114,9 @@ int verb_publish(Ctl *ctl, size_t n_arguments, char **arguments) {
         if (ctl->quiet)
                 return 0;
 
-        r = facts_describe(ctl, instance, &facts);
+        r = ask_n_links(ctl, instance, &n_links);
         if (r != 0)
                 return r;
-        n_links = fact_u64(fact_object(facts, "links"), "outgoing") + fact_u64(fact_object(facts, "links"),
-                                                                               "inbound");
         if (ctl->full || strlen(id) < NODE_ID_TEXT_SIZE)
                 printf("published %s", id);
         else
@@ -130,4 +126,57 @@ int verb_publish(Ctl *ctl, size_t n_arguments, char **arguments) {
         else
                 printf("; there is no link yet, it waits for one\n");
         return 0;
+}
+
+/* How many there were is said whatever has ended it. */
+static int publish_input_lines(Ctl *ctl, const Instance *instance, const char *topic) {
+        uint64_t n, n_links;
+        int status, r;
+
+        status = publish_lines(ctl, instance, topic, &n);
+        if (status < 0 || (status > 0 && n == 0))
+                return status;
+
+        if (ctl->json != JSON_MODE_OFF) {
+                r = json_print(ctl, json_pack("{s:s, s:o, s:s}", "instance", instance->text, "published", json_u64(n), "topic", topic));
+                return r < 0 ? r : status;
+        }
+        if (ctl->quiet)
+                return status;
+
+        printf("published %s", COUNT_TEXT(n, "message"));
+        if (status == 0 && n > 0) {
+                r = ask_n_links(ctl, instance, &n_links);
+                if (r == 0 && n_links > 0)
+                        printf(" to %s", COUNT_TEXT(n_links, "link"));
+                else if (r == 0)
+                        printf("; there is no link yet, %s for one", n == 1 ? "it waits" : "they wait");
+        }
+        printf("\n");
+        return status;
+}
+
+int verb_publish(Ctl *ctl, size_t n_arguments, char **arguments) {
+        _cleanup_free_ char *input = NULL;
+        const char *topic = arguments[0], *payload = n_arguments > 1 ? arguments[1] : "";
+        const Instance *instance;
+        size_t size = strlen(payload);
+        int r;
+
+        r = check_topic(topic);
+        if (r != 0)
+                return r;
+        if (ctl->lines && n_arguments > 1 && !streq(payload, "-"))
+                return ctl_fail(EXIT_USAGE, "--lines takes the messages from standard input; found a payload as well.");
+        if (!ctl->lines && streq(payload, "-")) {
+                r = read_input(&input, &size);
+                if (r != 0)
+                        return r;
+                payload = input;
+        }
+
+        r = ctl_select_one(ctl, TARGET_PEER, &instance);
+        if (r != 0)
+                return r;
+        return ctl->lines ? publish_input_lines(ctl, instance, topic) : publish_one(ctl, instance, topic, payload, size);
 }

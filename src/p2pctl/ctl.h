@@ -32,6 +32,7 @@ typedef struct Ctl {
         bool quiet;
         bool all;
         bool links;
+        bool lines;
         bool raw;
         bool dot, svg;
         bool user;

@@ -140,6 +140,8 @@ const Option options[] = {
           WORDS_NONE, parse_set, FIELD(all) },
         { 0,   "links",       NULL,                "only those that it is linked to", "peers",
           WORDS_NONE, parse_set, FIELD(links) },
+        { 0,   "lines",       NULL,                "each line of standard input is a message", "publish",
+          WORDS_NONE, parse_set, FIELD(lines) },
         { 0,   "count",       "N",                 "end after N", "subscribe ping",
           WORDS_NONE, parse_count },
         { 0,   "timeout",     "SECONDS",           "end after so long (0: never)", "wait-online subscribe monitor",

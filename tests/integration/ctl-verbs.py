@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every verb of p2pctl against real daemons."""
 
+import json
 import os
 import re
 import select
 import signal
+import subprocess
 import unittest
 
 from network import NetworkTest
@@ -103,6 +105,61 @@ class Verbs(NetworkTest):
             self.assertEqual(subscriber.wait(timeout=90), 0)
             self.assertEqual(lines, [f"/deploy/bytes  from {self.name(third)}  ",
                                      f"/deploy/web  from {self.name(first)}  v42"])
+
+    def test_each_line_of_the_input_is_a_message(self):
+        self.start_network(1, 2)
+        first, second = self.peers
+        subscriber = self.ctl_start("-i", second, "subscribe", "--json=short", "--count=8", "--timeout=60", "/l*")
+        self.wait_for_subscription(second)
+        self.assertEqual(self.ctl("-i", first, "publish", "--lines", "/lines", stdin="one\ntwo\n\n" + "x" * 100000 + "\nlast").stdout,
+                         "published 5 messages to 1 link\n")
+        self.assertEqual(self.json("-i", first, "publish", "--lines", "/lines", "-", stdin="again\n"),
+                         {"instance": first, "published": 1, "topic": "/lines"})
+        self.assertEqual(self.ctl("-i", first, "publish", "--lines", "/lines").stdout, "published 0 messages\n")
+        self.assertEqual(self.ctl("-i", first, "publish", "--lines", "-q", "/lines", stdin="quiet").stdout, "")
+        text = self.ctl("-i", first, "publish", "--lines", "/lines", stdin="fits\n" + "y" * ((1 << 20) + 1), status=7)
+        self.assertIn("line 2 has more than 1048576 bytes", text.stderr)
+        self.assertEqual(text.stdout, "published 1 message\n")
+        payloads = [json.loads(line)["payload"] for line in subscriber.stdout]
+        self.assertEqual(subscriber.wait(timeout=90), 0)
+        self.assertEqual(payloads, ["one", "two", "", "x" * 100000, "last", "again", "quiet", "fits"])
+
+        self.assertIn("found a payload as well", self.ctl("publish", "--lines", "/x", "y", status=2).stderr)
+        self.assertIn("the topic is empty", self.ctl("publish", "--lines", "", status=2).stderr)
+
+    def test_many_lines_wait_for_the_links_and_none_is_lost(self):
+        self.start_network(1, 2)
+        first, second = self.peers
+        n, before = 30000, self.json("-i", second, "statistics")["statistics"]["GossipReceived"]
+        lines = "".join(f"{i} {'z' * 500}\n" for i in range(n))
+        self.assertEqual(self.json("-i", first, "publish", "--lines", "/many", stdin=lines)["published"], n)
+        self.wait_for(lambda: self.json("-i", second, "statistics")["statistics"]["GossipReceived"] == before + n, "all have come")
+
+    def test_a_line_goes_as_soon_as_it_is_there(self):
+        self.start_network(1, 2)
+        first, second = self.peers
+        subscriber = self.ctl_start("-i", second, "subscribe", "--json=short", "--timeout=60", "/l*")
+        self.wait_for_subscription(second)
+
+        def lines(*payloads):
+            publisher = self.ctl_start("-i", first, "publish", "--lines", "/lines", stdin=subprocess.PIPE)
+            for payload in payloads:
+                publisher.stdin.write(payload + "\nnot")
+                publisher.stdin.flush()
+                self.assertEqual(json.loads(subscriber.stdout.readline())["payload"], payload)
+            return publisher
+
+        publisher = lines("now")
+        publisher.send_signal(signal.SIGINT)            # what is no whole line goes with it
+        self.assertEqual(publisher.stdout.read(), "published 1 message to 1 link\n")
+        self.assertEqual(publisher.wait(timeout=30), 0)
+        publisher.stdin.close()
+
+        publisher = lines("then")
+        self.stop(first)
+        self.assertEqual(publisher.stdout.read(), "published 1 message\n")
+        self.assertIn(f"{first} has stopped after 1 of 1 lines", publisher.stderr.read())
+        self.assertEqual(publisher.wait(timeout=30), 7)
 
     def test_publishing_alone_says_so(self):
         self.start_network(1, 1)

@@ -331,11 +331,11 @@ class Network:
                                  f"{result.stdout}{result.stderr}")
         return result
 
-    def json(self, *arguments, status=0):
-        return json.loads(self.ctl("--json=short", *arguments, status=status).stdout)
+    def json(self, *arguments, status=0, stdin=""):
+        return json.loads(self.ctl("--json=short", *arguments, status=status, stdin=stdin).stdout)
 
-    def ctl_start(self, *arguments):
-        process = subprocess.Popen([P2PCTL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    def ctl_start(self, *arguments, stdin=None):
+        process = subprocess.Popen([P2PCTL, *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=self.environment())
         self.processes["p2pctl " + " ".join(arguments)] = process
         return process
