@@ -8,6 +8,9 @@
  * Only the answer to our own question counts: what was in flight when the suspect died would pass for life else. On a session
  * of its own the HELLO is that question.
  *
+ * A call of our own that was refused says so as well as one that is made for the question, and sooner: all neighbours of a process
+ * that crashes call it in the same moment, and ask each other.
+ *
  * Nobody can make us call third parties at will: duties, and the calls for them, are bounded.
  */
 
@@ -102,6 +105,13 @@ static bool duty_address(Node *node, const ProbeMessage *question, Address *ret,
         return ratelimit_allow(&node->peer->duty_calls, now_usec);
 }
 
+/* We have called it ourselves just now, and nobody listened. */
+static bool is_found_gone(const Node *node, const NodeId *suspect) {
+        const Member *member = member_table_find(&node->members, suspect);
+
+        return member && member->asked_usec > 0 && member->concluded && member->evidence != EVIDENCE_SILENT;
+}
+
 int duty_on_question(Node *node, const Session *session, const ProbeMessage *question, usec_t now_usec) {
         PeerNode *peer = node->peer;
         const Session *linked = session_of(node, &question->id);
@@ -111,6 +121,8 @@ int duty_on_question(Node *node, const Session *session, const ProbeMessage *que
 
         if (node_id_equal(&question->id, &node->identity.id))
                 return duty_reply(node, session->link, question->nonce, MESSAGE_PROBE_ACK);
+        if (is_found_gone(node, &question->id))
+                return duty_reply(node, session->link, question->nonce, MESSAGE_PROBE_NACK);
 
         for (duty = peer->duties; duty; duty = duty->next)
                 n_same += duty->asker == session->link;
@@ -137,6 +149,21 @@ int duty_on_question(Node *node, const Session *session, const ProbeMessage *que
         r = duty_begin(node, duty, now_usec);
         if (r < 0)
                 return r;
+        duties_arm(node);
+        return 0;
+}
+
+int duty_on_found_gone(Node *node, const NodeId *suspect) {
+        for (Duty *duty = node->peer->duties, *next; duty; duty = next) {
+                int r;
+
+                next = duty->next;
+                if (!node_id_equal(&duty->suspect, suspect))
+                        continue;
+                r = duty_answer(node, duty, MESSAGE_PROBE_NACK);
+                if (r < 0)
+                        return r;
+        }
         duties_arm(node);
         return 0;
 }

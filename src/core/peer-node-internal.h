@@ -282,6 +282,8 @@ void witness_free_all(Node *node);
 int duty_on_question(Node *node, const Session *session, const ProbeMessage *question, usec_t now_usec);
 int duty_on_pong(Node *node, const Session *session, uint64_t nonce);
 int duty_on_timer(Node *node, usec_t now_usec);
+/* A call of our own was refused, or taken by somebody else. */
+int duty_on_found_gone(Node *node, const NodeId *suspect);
 /* The suspect has taken our call. */
 int duty_opened(Node *node, LinkId via);
 /* Of any session. */

@@ -211,6 +211,11 @@ static int suspicion_conclude(Node *node, Member *member, Evidence evidence, uns
         member->concluded = true;
         timer_set(&node->timers, &member->timer, usec_add(now_usec, WITNESSES_PATIENCE * suspicion_timeout(node)));
 
+        if (evidence != EVIDENCE_SILENT) {
+                r = duty_on_found_gone(node, &member->record.id);
+                if (r < 0)
+                        return r;
+        }
         r = witness_ask(node, &member->record.id, NULL, 0, now_usec);
         return r < 0 ? r : suspicion_on_witness(node, &member->record.id, now_usec);
 }

@@ -71,6 +71,28 @@ static void test_a_witness_without_a_link_calls(void **state) {
         assert_int_equal(expect(h, asker, MESSAGE_PROBE_NACK)->probe.nonce, 78);
 }
 
+/* Its own link to the suspect has broken, too: what its own call finds is said at once. */
+static void test_a_witness_whose_own_call_was_refused_says_so_at_once(void **state) {
+        Harness *h = *state;
+        LinkId suspect = link_in(h, 1), asker = link_in(h, 2), own, asked;
+
+        harness_drop_sent(h);
+        harness_change(h, suspect, LINK_RESET);
+        expect(h, asker, MESSAGE_PROBE_REQ);
+        own = expect_dial(h, 1);
+        send_probe(h, asker, MESSAGE_PROBE_REQ, 77, 1);
+        asked = expect_dial(h, 1);                              /* the call that was asked for */
+        assert_null(harness_find(h, asker, MESSAGE_PROBE_NACK));
+        harness_change(h, own, LINK_REFUSED);
+        assert_int_equal(expect(h, asker, MESSAGE_PROBE_NACK)->probe.nonce, 77);
+
+        send_probe(h, asker, MESSAGE_PROBE_REQ, 78, 1);         /* while it waits for what its own witnesses say */
+        assert_int_equal(expect(h, asker, MESSAGE_PROBE_NACK)->probe.nonce, 78);
+        expect_no_dial(h);
+        harness_change(h, asked, LINK_REFUSED);
+        assert_null(harness_find(h, asker, MESSAGE_PROBE_NACK));        /* it was answered */
+}
+
 static void test_who_is_called_only_to_be_asked_answers_there(void **state) {
         Harness *h = *state;
         LinkId suspect = link_in(h, 1), call;
@@ -139,6 +161,7 @@ int main(void) {
                 TEST(test_a_witness_that_gets_no_answer_says_so),
                 TEST(test_a_witness_that_stood_still_says_nothing),
                 TEST(test_a_witness_without_a_link_calls),
+                TEST(test_a_witness_whose_own_call_was_refused_says_so_at_once),
                 TEST(test_who_is_called_only_to_be_asked_answers_there),
                 TEST(test_who_is_asked_about_itself_lives),
                 TEST(test_questions_are_bounded),
