@@ -9,6 +9,8 @@
  * will miss it least, at most once in a while. In the profile `hyparview` it takes a random one's, as in the paper.
  */
 
+#include <errno.h>
+
 #include "core/peer-node-internal.h"
 
 #define ANSWER_USEC (5 * USEC_PER_SEC)          /* for a caller to go that was refused */
@@ -22,22 +24,29 @@ static bool links_have_room(const Node *node, unsigned n_extra) {
         return node->peer->n_in < params->links_inbound + n_extra;
 }
 
-/* At most once per id and interval: who is refused by everybody has to wait, too. */
-static bool high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
-        HighCaller *oldest = peer->high;
+/* At most once per id and interval: who is refused by everybody has to wait, too. Return: 1 when it is allowed, 0, -ENOMEM. */
+static int high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
+        HighCaller *place = peer->high, *grown;
 
-        for (size_t i = 0; i < HIGH_MAX; i++) {
+        for (size_t i = 0; i < peer->n_high; i++) {
                 if (node_id_equal(&peer->high[i].id, id)) {
                         if (now_usec < usec_add(peer->high[i].when_usec, HIGH_INTERVAL_USEC))
-                                return false;
-                        oldest = peer->high + i;
-                        break;
+                                return 0;
+                        peer->high[i].when_usec = now_usec;
+                        return 1;
                 }
-                if (peer->high[i].when_usec < oldest->when_usec)
-                        oldest = peer->high + i;
+                if (peer->high[i].when_usec < place->when_usec)
+                        place = peer->high + i;
         }
-        *oldest = (HighCaller) { .id = *id, .when_usec = now_usec };
-        return true;
+        if (peer->n_high < HIGH_MAX) {
+                grown = reallocarray(peer->high, peer->n_high + 1, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                peer->high = grown;
+                place = grown + peer->n_high++;
+        }
+        *place = (HighCaller) { .id = *id, .when_usec = now_usec };
+        return 1;
 }
 
 /* The inbound link whose other end will miss it least. */
@@ -136,7 +145,10 @@ int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neigh
         if (links_have_room(node, 0))
                 return links_accept(node, session, now_usec);
 
-        if (neighbor->priority != PRIORITY_LOW && high_is_allowed(node->peer, &session->id, now_usec)) {
+        r = neighbor->priority == PRIORITY_LOW ? 0 : high_is_allowed(node->peer, &session->id, now_usec);
+        if (r < 0)
+                return r;
+        if (r > 0) {
                 if (!links_have_room(node, params->links_extra)) {
                         /* There is one: those that we chose ourselves are never so many. */
                         Session *out = params->links_evict_any ? links_random(node, NULL) : links_most_linked_in(node);

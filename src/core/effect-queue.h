@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The queue between the core and whoever drives it: first in, first out, of a size given once. */
+/*
+ * The queue between the core and whoever drives it: first in, first out, at most a number given once. Each effect takes as many
+ * bytes as its type needs, and memory is there for as many as ever waited at once.
+ */
+
+#include <stdalign.h>
 
 #include "core/effect.h"
 
 typedef struct EffectQueue {
-        Effect *effects;
-        size_t n_max, begin, end;       /* both go back to 0 when it runs empty, so that few pages are ever touched */
+        uint8_t *data;
+        size_t n_allocated, begin, end; /* bytes; the latter go back to 0 when it runs empty */
+        size_t n, n_max;                /* effects */
+        bool failed;                    /* there was no memory for one: it and all before it are lost */
 } EffectQueue;
 
 /* Return: 0, -ENOMEM. */
@@ -44,17 +51,37 @@ static inline size_t effect_size(EffectType type) {
         return sizeof(Effect);
 }
 
-/* The next free place; what belongs to the type is filled with zeros. Every caller names the type, and so the size is known
- * where this is compiled. */
+/* How far it is to the next one. */
+static inline size_t effect_stride(EffectType type) {
+        return (effect_size(type) + alignof(Effect) - 1) & ~(alignof(Effect) - 1);
+}
+
+/* Makes room for one more of any type, if need be by dropping all: see EffectQueue.failed. */
+void effect_queue_make_room(EffectQueue *queue);
+
+/* The next free place, until the next push; what belongs to the type is filled with zeros. Every caller names the type: the
+ * size is known where this is compiled. */
 static inline Effect *effect_queue_push(EffectQueue *queue, EffectType type) {
         Effect *effect;
 
-        assert(queue->end < queue->n_max);
+        assert(queue->n < queue->n_max);
 
-        effect = queue->effects + queue->end++;
+        if (queue->n_allocated - queue->end < effect_stride(type))
+                effect_queue_make_room(queue);
+        effect = (Effect *) (queue->data + queue->end);
+        queue->end += effect_stride(type);
+        queue->n++;
         memset(effect, 0, effect_size(type));
         effect->type = type;
         return effect;
+}
+
+/* Whether effects were lost since this was last asked. */
+static inline bool effect_queue_failed(EffectQueue *queue) {
+        bool failed = queue->failed;
+
+        queue->failed = false;
+        return failed;
 }
 
 /* Writes what belongs to the type, and no more. */

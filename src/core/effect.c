@@ -5,22 +5,39 @@
 #include "core/effect-queue.h"
 
 int effect_queue_init(EffectQueue *queue, size_t n_max) {
-        Effect *effects = calloc(n_max, sizeof(*effects));
+        uint8_t *data = malloc(sizeof(Effect));
 
-        if (!effects)
+        if (!data)
                 return -ENOMEM;
 
-        *queue = (EffectQueue) { .effects = effects, .n_max = n_max };
+        *queue = (EffectQueue) { .data = data, .n_allocated = sizeof(Effect), .n_max = n_max };
         return 0;
 }
 
-void effect_queue_done(EffectQueue *queue) {
+static void effect_queue_drop(EffectQueue *queue) {
         Effect effect;
 
         while (effect_queue_pop(queue, &effect))
                 effect_release(&effect);
-        free(queue->effects);
+}
+
+void effect_queue_done(EffectQueue *queue) {
+        effect_queue_drop(queue);
+        free(queue->data);
         *queue = (EffectQueue) {};
+}
+
+void effect_queue_make_room(EffectQueue *queue) {
+        size_t n = 2 * queue->n_allocated;      /* so one of any type fits into what is added */
+        uint8_t *data = reallocarray(queue->data, n, 1);
+
+        if (!data) {
+                effect_queue_drop(queue);
+                queue->failed = true;
+                return;
+        }
+        queue->data = data;
+        queue->n_allocated = n;
 }
 
 bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
@@ -29,7 +46,9 @@ bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
         if (queue->begin == queue->end)
                 return false;
 
-        effect = queue->effects + queue->begin++;
+        effect = (const Effect *) (queue->data + queue->begin);
+        queue->begin += effect_stride(effect->type);
+        queue->n--;
         if (effect->type == EFFECT_SEND)
                 memcpy(ret, effect, effect_size(EFFECT_SEND));          /* a few moves, as the size is known */
         else

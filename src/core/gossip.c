@@ -174,7 +174,9 @@ int gossip_hello(Node *node, usec_t now_usec) {
         if (peer->n_hello >= params->hello_count)
                 return 0;
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, params->hello_interval_usec));
-        if (!plumtree_has_link(node) || (node->members.n_live > HELLO_MEMBERS_MAX && !params->hello_always))
+        /* A seed's total counts us, too. It matters where we keep few of the others: all of them would publish as often. */
+        if (!plumtree_has_link(node) ||
+            (!params->hello_always && (node->members.n_live > HELLO_MEMBERS_MAX || peer->list_total > HELLO_MEMBERS_MAX + 1)))
                 return 0;
 
         (void) snprintf(text, sizeof(text), "hello %u from %s", peer->n_hello + 1, node->settings.name);

@@ -209,7 +209,7 @@ static int session_wrong_id(Node *node, Session *session, CloseReason reason, us
 static int session_send_ping_for(Node *node, Session *session, usec_t now_usec) {
         Message message = { .type = MESSAGE_PING };
 
-        for (size_t i = 0; i < PINGS_MAX; i++)
+        for (size_t i = 0; node->pings && i < PINGS_MAX; i++)
                 if (node->pings[i].link == session->link) {
                         node->pings[i].sent_usec = now_usec;
                         message.ping.nonce = node->pings[i].nonce;

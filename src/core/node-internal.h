@@ -239,6 +239,7 @@ typedef struct RoleOps {
         int (*own_record_changed)(Node *node, usec_t now_usec);         /* incarnation, epoch or id */
         int (*clock_jumped)(Node *node, usec_t late_usec, usec_t now_usec);
         int (*reconfigured)(Node *node, usec_t now_usec);
+        bool (*failed)(Node *node);     /* since this was last asked, there was no memory for something that could not say so */
         NodeState (*state)(const Node *node);
         unsigned (*n_links)(const Node *node);
         void (*member_info)(const Node *node, const Member *member, MemberInfo *ret);
@@ -269,7 +270,7 @@ struct Node {
         size_t n_seeds;
         unsigned last_seed_number;
 
-        PendingPing pings[PINGS_MAX];
+        PendingPing *pings;             /* PINGS_MAX, once somebody has asked for one */
         RateLimit id_changes;
         uint64_t counters[_COUNTER_MAX];
         Distributions *distributions;   /* borrowed, or NULL */

@@ -112,6 +112,7 @@ Node *node_free(Node *node) {
         member_table_done(&node->members);
         timer_queue_done(&node->timers);
         effect_queue_done(&node->effects);
+        free(node->pings);
         free(node);
         return NULL;
 }
@@ -120,6 +121,8 @@ Node *node_free(Node *node) {
 static int node_settle(Node *node, int r) {
         NodeState state = node->state == NODE_STOPPING ? NODE_STOPPING : node->ops->state(node);
 
+        if (effect_queue_failed(&node->effects) || (node->ops->failed && node->ops->failed(node)))
+                r = -ENOMEM;
         if (r >= 0 && state != node->state) {
                 node->state = state;
                 node_notice(node, NOTICE_STATE)->state = state;
@@ -578,6 +581,10 @@ int node_ping(Node *node, const NodeId *id, uint64_t token, usec_t now_usec) {
                 return -ENOTCONN;
         if (!member && !session)
                 return -ESRCH;
+        if (!node->pings)
+                node->pings = calloc(PINGS_MAX, sizeof(*node->pings));
+        if (!node->pings)
+                return -ENOMEM;
         for (size_t i = 0; i < PINGS_MAX && !ping; i++)
                 if (node->pings[i].link == 0)
                         ping = node->pings + i;

@@ -99,7 +99,8 @@ struct PeerNode {
         Shuffle shuffle;
         Timer rotate;
         unsigned n_out, n_in;           /* links that are up */
-        HighCaller high[HIGH_MAX];
+        HighCaller *high;
+        size_t n_high;
         RateLimit hints;                /* dials to addresses that came with BUSY */
 
         Seen seen;

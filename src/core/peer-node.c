@@ -326,6 +326,13 @@ static int peer_on_reconfigured(Node *node, usec_t now_usec) {
         return links_trim(node, now_usec);
 }
 
+static bool peer_failed(Node *node) {
+        bool failed = node->peer->view.failed;
+
+        node->peer->view.failed = false;
+        return failed;
+}
+
 static NodeState peer_state(const Node *node) {
         if (node->started_usec == 0)
                 return NODE_STARTING;
@@ -367,6 +374,7 @@ static void peer_free(Node *node) {
         witness_free_all(node);
         crawl_free(peer->crawl);
         free(peer->announced);
+        free(peer->high);
         offers_done(&peer->offers);
         store_done(&peer->store);
         members_free(node);
@@ -392,9 +400,7 @@ int peer_node_new(Node *node) {
         peer->when_to_repair = random_from_run(get_be64(node->identity.id.bytes) ^ node->identity.epoch);
         seen_init(&peer->seen, params->origins_max, SEEN_FORGET_FACTOR * params->store_age_usec);
         store_init(&peer->store, params->store_size_max, params->store_age_usec);
-        r = view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));
-        if (r < 0)
-                return r;
+        view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));
 
         struct {
                 Timer *timer;
@@ -441,6 +447,7 @@ const RoleOps peer_ops = {
         .own_record_changed = peer_on_own_record_changed,
         .clock_jumped = peer_on_clock_jumped,
         .reconfigured = peer_on_reconfigured,
+        .failed = peer_failed,
         .state = peer_state,
         .n_links = peer_count_links,
         .member_info = peer_member_info,

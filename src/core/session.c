@@ -83,7 +83,7 @@ static void session_free(Node *node, Session *session, int error) {
         session_handshake_done(node, session);
         if (session->use == SESSION_FOR_CHECK)
                 node->n_checks--;
-        for (size_t i = 0; i < PINGS_MAX; i++)
+        for (size_t i = 0; node->pings && i < PINGS_MAX; i++)
                 if (node->pings[i].link == session->link) {
                         Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
 
@@ -331,7 +331,7 @@ static int session_on_close(Node *node, Session *session, const CloseMessage *me
 static int session_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
         session->n_links = pong->n_links;
 
-        for (size_t i = 0; i < PINGS_MAX; i++)
+        for (size_t i = 0; node->pings && i < PINGS_MAX; i++)
                 if (node->pings[i].link == session->link && node->pings[i].nonce == pong->nonce) {
                         Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
 

@@ -2,20 +2,10 @@
 
 #include "core/view.h"
 
-#include <errno.h>
-
-int view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run) {
+void view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run) {
         *view = (View) { .n_passive_max = n_passive_max, .n_lost_max = n_lost_max, .random = random_from_run(run) };
         for (size_t i = 0; i < sizeof(view->key.bytes); i++)
                 view->key.bytes[i] = (uint8_t) random_u64(&view->random);
-
-        view->passive = calloc(MAX(n_passive_max, (size_t) 1), sizeof(*view->passive));
-        view->lost = calloc(MAX(n_lost_max, (size_t) 1), sizeof(*view->lost));
-        if (!view->passive || !view->lost) {
-                view_done(view);
-                return -ENOMEM;
-        }
-        return 0;
 }
 
 void view_done(View *view) {
@@ -46,7 +36,27 @@ static void candidates_remove(Candidate *candidates, size_t *n, const NodeId *id
         *n = kept;
 }
 
+/* One more place; NULL: there is no memory for it. */
+static Candidate *view_append(View *view, Candidate **candidates, size_t *n, size_t *n_allocated, size_t n_max) {
+        assert(*n < n_max);
+
+        if (*n >= *n_allocated) {
+                size_t n_wanted = MIN(MAX((size_t) 4, 2 * *n_allocated), n_max);
+                Candidate *grown = reallocarray(*candidates, n_wanted, sizeof(*grown));
+
+                if (!grown) {
+                        view->failed = true;
+                        return NULL;
+                }
+                *candidates = grown;
+                *n_allocated = n_wanted;
+        }
+        return *candidates + (*n)++;
+}
+
 void view_lose(View *view, const NodeId *id, const Address *address) {
+        Candidate *place;
+
         if (view->n_lost_max == 0 || !address_is_dialable(address))
                 return;
 
@@ -55,15 +65,17 @@ void view_lose(View *view, const NodeId *id, const Address *address) {
                 memmove(view->lost, view->lost + 1, (view->n_lost - 1) * sizeof(Candidate));
                 view->n_lost--;
         }
-        view->lost[view->n_lost++] = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address };
+        place = view_append(view, &view->lost, &view->n_lost, &view->n_lost_allocated, view->n_lost_max);
+        if (place)
+                *place = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address };
 }
 
-/* Free now, or because a random one makes room. */
+/* Free now, or because a random one makes room; NULL: there is no memory for it. */
 static Candidate *view_free_place(View *view) {
         Candidate *candidate;
 
         if (view->n_passive < view->n_passive_max)
-                return view->passive + view->n_passive++;
+                return view_append(view, &view->passive, &view->n_passive, &view->n_passive_allocated, view->n_passive_max);
 
         candidate = view->passive + random_below(&view->random, view->n_passive);
         if (candidate->bucket == 0)
@@ -72,7 +84,8 @@ static Candidate *view_free_place(View *view) {
 }
 
 static void view_place(View *view, Candidate *place, const NodeId *id, const Address *address, uint8_t bucket) {
-        *place = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address, .bucket = bucket };
+        if (place)
+                *place = (Candidate) { .id = id ? *id : NODE_ID_NULL, .address = *address, .bucket = bucket };
 }
 
 void view_add(View *view, const NodeId *id, const Address *address) {

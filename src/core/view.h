@@ -31,15 +31,16 @@ typedef struct Candidate {
 
 typedef struct View {
         Candidate *passive;
-        size_t n_passive, n_passive_max;
+        size_t n_passive, n_passive_max, n_passive_allocated;
         Candidate *lost;        /* the latest last */
-        size_t n_lost, n_lost_max;
+        size_t n_lost, n_lost_max, n_lost_allocated;
+        bool failed;            /* there was no memory for somebody */
         SipKey key;             /* of the buckets */
         Random random;
 } View;
 
-/* Return: 0, -ENOMEM. */
-int view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run);
+/* Both lists grow with what is in them. Whoever there is no memory for is not taken up, which View.failed says. */
+void view_init(View *view, size_t n_passive_max, size_t n_lost_max, uint64_t run);
 void view_done(View *view);
 
 /* Adds a passive peer; a full view forgets a random one for it (into the lost-peer memory, unless it is known from

@@ -52,12 +52,21 @@ unsigned sim_n_hellos(const Sim *sim, unsigned of, unsigned at) {
         return hellos ? hellos->n : 0;
 }
 
+static Noticed sim_noticed(const Sim *sim, unsigned i, NoticeType type) {
+        const SimNode *node = sim->nodes + i;
+
+        for (size_t n = 0; n < node->n_noticed; n++)
+                if (node->noticed[n].type == type)
+                        return node->noticed[n];
+        return (Noticed) {};
+}
+
 unsigned sim_n_notices(const Sim *sim, unsigned i, NoticeType type) {
-        return sim->nodes[i].n_notices[type];
+        return sim_noticed(sim, i, type).n;
 }
 
 usec_t sim_last_notice_usec(const Sim *sim, unsigned i, NoticeType type) {
-        return sim->nodes[i].notice_usec[type];
+        return sim_noticed(sim, i, type).last_usec;
 }
 
 bool sim_holds(Sim *sim, unsigned i, unsigned other, MemberInfo *ret) {

@@ -41,7 +41,11 @@ static void sim_persist(Sim *sim, unsigned i, PersistWhat what) {
                 node->stored = *node_identity(node->node);
                 break;
         case PERSIST_PEERS:
-                node->n_lost = peer_lost(node->node, node->lost, ELEMENTSOF(node->lost));
+                free(node->lost);
+                node->n_lost = node_settings(node->node)->params.lost_max;
+                node->lost = must(calloc(node->n_lost + 1, sizeof(LostPeer)));
+                node->n_lost = peer_lost(node->node, node->lost, node->n_lost);
+                node->lost = must(reallocarray(node->lost, node->n_lost + 1, sizeof(LostPeer)));
                 break;
         case PERSIST_REGISTRY:
                 free(node->snapshot);
@@ -82,6 +86,20 @@ static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
                 must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
         if (effect->measure)
                 must_ok(node_on_backlog(node->node, effect->link, n_ahead, sim->now_usec));
+}
+
+static void sim_count_notice(Sim *sim, unsigned i, NoticeType type) {
+        SimNode *node = sim->nodes + i;
+        size_t n = 0;
+
+        while (n < node->n_noticed && node->noticed[n].type != type)
+                n++;
+        if (n == node->n_noticed) {
+                node->noticed = must(reallocarray(node->noticed, ++node->n_noticed, sizeof(Noticed)));
+                node->noticed[n] = (Noticed) { .type = type };
+        }
+        node->noticed[n].n++;
+        node->noticed[n].last_usec = sim->now_usec;
 }
 
 static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
@@ -139,8 +157,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
         case EFFECT_NOTICE:
                 sim_note(sim, i, (uint64_t) effect->notice.type, NULL, 0);
                 check_notice(sim, i, &effect->notice);
-                node->n_notices[effect->notice.type]++;
-                node->notice_usec[effect->notice.type] = sim->now_usec;
+                sim_count_notice(sim, i, effect->notice.type);
                 if (getenv("SIM_VERBOSE"))
                         fprintf(stderr, "%10.3f %3u %s notice %d %s n=%u/%u reason=%d %s\n",
                                 (double) sim->now_usec / USEC_PER_SEC, i, node->settings.name, (int) effect->notice.type,

@@ -9,7 +9,6 @@
 
 #define PORT 6000
 #define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define KINDS_MAX 64U           /* of notices */
 #define FRAME_KINDS 48U
 
 typedef struct Connection Connection;
@@ -118,11 +117,18 @@ typedef struct Blocked {
         uint64_t way;           /* from << 32 | to */
 } Blocked;
 
+/* How often somebody spoke of something. */
+typedef struct Noticed {
+        NoticeType type;
+        unsigned n;
+        usec_t last_usec;
+} Noticed;
+
 typedef struct SimNode {
         Node *node;             /* NULL: no process */
         NodeSettings settings;
         NodeIdentity stored;    /* its state directory */
-        LostPeer lost[256];
+        LostPeer *lost;
         size_t n_lost;
         Record *snapshot;
         size_t n_snapshot;
@@ -142,8 +148,8 @@ typedef struct SimNode {
         LinkId last_accepted;
         Event *waiting;         /* what came while it was frozen */
         size_t n_waiting, n_waiting_allocated;
-        unsigned n_notices[KINDS_MAX];
-        usec_t notice_usec[KINDS_MAX];
+        Noticed *noticed;
+        size_t n_noticed;
         uint32_t n_frames[FRAME_KINDS];         /* sent, by frame_kind() */
         bool listed;
         usec_t deadline_usec;   /* as the heap of nodes knows it; USEC_INFINITY while it does nothing by itself */

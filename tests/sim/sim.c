@@ -27,6 +27,8 @@ Sim *sim_free(Sim *sim) {
                         event_done(sim, sim->nodes[i].waiting + j);
                 free(sim->nodes[i].waiting);
                 free(sim->nodes[i].snapshot);
+                free(sim->nodes[i].lost);
+                free(sim->nodes[i].noticed);
         }
         while (sim->n_events > 0) {
                 Event event = sim_pop(sim);

@@ -2,6 +2,7 @@
 
 #include "core/effect-queue.h"
 
+#include "allocations.h"
 #include "unit.h"
 
 static void test_effects_come_out_as_they_went_in(void **state) {
@@ -104,6 +105,55 @@ static void test_what_is_left_is_released_with_the_queue(void **state) {
         frame_buffer_unref(frame);
 }
 
+static void test_memory_is_taken_for_as_many_as_wait(void **state) {
+        EffectQueue queue;
+        Effect effect;
+        size_t n_allocated;
+
+        assert_int_equal(effect_queue_init(&queue, 1000), 0);
+        assert_true(queue.n_allocated <= sizeof(Effect));
+        for (unsigned round = 0; round < 2; round++) {
+                for (unsigned i = 0; i < 1000; i++)
+                        if (i % 3 == 0)
+                                effect_queue_push(&queue, EFFECT_NOTICE)->notice.n = i;
+                        else
+                                effect_queue_push(&queue, EFFECT_MEASURE)->link = i;
+                if (round == 0)
+                        n_allocated = queue.n_allocated;
+                assert_int_equal(queue.n_allocated, n_allocated);
+                for (unsigned i = 0; i < 1000; i++) {
+                        assert_true(effect_queue_pop(&queue, &effect));
+                        assert_int_equal(i % 3 == 0 ? effect.notice.n : effect.link, i);
+                }
+                assert_false(effect_queue_pop(&queue, &effect));
+        }
+        assert_false(effect_queue_failed(&queue));
+        effect_queue_done(&queue);
+}
+
+static void test_without_memory_effects_are_lost_and_that_is_said(void **state) {
+        FrameBuffer *frame = frame_buffer_new(10);
+        EffectQueue queue;
+        Effect effect;
+
+        assert_non_null(frame);
+        assert_int_equal(effect_queue_init(&queue, 1000), 0);
+        effect_queue_push(&queue, EFFECT_SEND)->frame = frame_buffer_ref(frame);
+        allocations.armed = true;
+        effect_queue_push(&queue, EFFECT_NOTICE)->notice.n = 5;
+        allocations.armed = false;
+        assert_true(allocations.failed);
+        assert_int_equal(frame->n_ref, 1);
+
+        assert_true(effect_queue_failed(&queue));
+        assert_false(effect_queue_failed(&queue));              /* said once */
+        assert_true(effect_queue_pop(&queue, &effect));
+        assert_int_equal(effect.notice.n, 5);
+        assert_false(effect_queue_pop(&queue, &effect));
+        effect_queue_done(&queue);
+        frame_buffer_unref(frame);
+}
+
 static void test_states_have_names(void **state) {
         assert_string_equal(node_state_to_string(NODE_STARTING), "starting");
         assert_string_equal(node_state_to_string(NODE_ONLINE), "online");
@@ -118,6 +168,8 @@ int main(void) {
                 cmocka_unit_test(test_a_new_effect_is_empty),
                 cmocka_unit_test(test_every_kind_comes_out_whole),
                 cmocka_unit_test(test_what_is_left_is_released_with_the_queue),
+                cmocka_unit_test(test_memory_is_taken_for_as_many_as_wait),
+                cmocka_unit_test(test_without_memory_effects_are_lost_and_that_is_said),
                 cmocka_unit_test(test_states_have_names),
         };
 

@@ -2,6 +2,7 @@
 
 #include "core/view.h"
 
+#include "allocations.h"
 #include "harness.h"
 #include "unit.h"
 
@@ -49,7 +50,7 @@ static int setup(void **state) {
         View *view = calloc(1, sizeof(*view));
 
         assert_non_null(view);
-        assert_int_equal(view_init(view, PASSIVE_MAX, LOST_MAX, 1), 0);
+        view_init(view, PASSIVE_MAX, LOST_MAX, 1);
         *state = view;
         return 0;
 }
@@ -102,7 +103,7 @@ static void test_everybody_may_be_pushed_out(void **state) {
         for (uint64_t run = 0; run < 100; run++) {
                 View view;
 
-                assert_int_equal(view_init(&view, PASSIVE_MAX, 0, run), 0);
+                view_init(&view, PASSIVE_MAX, 0, run);
                 for (uint8_t n = 1; n <= PASSIVE_MAX + 1; n++)
                         add(&view, n);
                 for (uint8_t n = 1; n <= PASSIVE_MAX; n++)
@@ -290,7 +291,7 @@ static void test_a_view_without_room_takes_nobody(void **state) {
         View view;
         (void) state;
 
-        assert_int_equal(view_init(&view, 0, 0, 1), 0);
+        view_init(&view, 0, 0, 1);
         add(&view, 1);
         lose(&view, 1);
         assert_int_equal(view.n_passive, 0);
@@ -313,7 +314,7 @@ static void test_one_host_fills_a_third_of_the_view(void **state) {
         View view;
         (void) state;
 
-        assert_int_equal(view_init(&view, 30, LOST_MAX, 1), 0);
+        view_init(&view, 30, LOST_MAX, 1);
         for (uint8_t n = 1; n <= 20; n++)
                 add(&view, n);
         for (unsigned n = 1; n <= 1000; n++)
@@ -329,7 +330,7 @@ static void test_the_addresses_of_an_ipv6_network_are_one_host(void **state) {
         View view;
         (void) state;
 
-        assert_int_equal(view_init(&view, 30, LOST_MAX, 1), 0);
+        view_init(&view, 30, LOST_MAX, 1);
         for (unsigned n = 1; n <= 200; n++) {
                 Address source = address_ipv6((uint8_t[16]) { 0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t) n }, 6000);
 
@@ -345,7 +346,7 @@ static void test_many_hosts_fill_the_view_whatever_their_buckets(void **state) {
         for (uint64_t run = 1; run <= 20; run++) {
                 View view;
 
-                assert_int_equal(view_init(&view, 30, LOST_MAX, run), 0);
+                view_init(&view, 30, LOST_MAX, run);
                 for (unsigned n = 1; n <= 1000; n++) {
                         Address source = harness_address((uint8_t) (n % 250 + 1), 6000);
 
@@ -379,7 +380,7 @@ static void test_an_exchange_gives_up_what_was_sent_first(void **state) {
                 View view;
                 size_t n_sent = 2;
 
-                assert_int_equal(view_init(&view, 4, LOST_MAX, run), 0);
+                view_init(&view, 4, LOST_MAX, run);
                 for (uint8_t n = 1; n <= 4; n++)
                         add(&view, n);
                 for (uint8_t n = 11; n <= 12; n++) {
@@ -434,6 +435,29 @@ static void test_a_sample_is_of_those_that_can_be_named_and_reached(void **state
         assert_int_equal(view_sample(view, 100, (Candidate[4]) {}, 4), 3);
 }
 
+static void test_whoever_there_is_no_memory_for_is_not_taken_up(void **state) {
+        View *view = *state;
+
+        for (unsigned list = 0; list < 2; list++) {
+                allocations.armed = true;
+                allocations.failed = false;
+                allocations.n_left = 0;
+                if (list == 0)
+                        add(view, 1);
+                else
+                        lose(view, 1);
+                allocations.armed = false;
+                assert_true(allocations.failed);
+                assert_true(view->failed);
+                assert_false(has(view, 1) || has_lost(view, 1));
+                view->failed = false;
+        }
+        add(view, 1);
+        lose(view, 2);
+        assert_true(has(view, 1));
+        assert_true(has_lost(view, 2));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -459,6 +483,7 @@ int main(void) {
                 TEST(test_hearsay_changes_nothing_of_whom_we_know),
                 cmocka_unit_test(test_an_exchange_gives_up_what_was_sent_first),
                 TEST(test_who_fails_twice_is_told_apart),
+                TEST(test_whoever_there_is_no_memory_for_is_not_taken_up),
                 TEST(test_a_sample_is_of_those_that_can_be_named_and_reached),
         };
 
