@@ -13,6 +13,7 @@ void member_table_done(MemberTable *table) {
         while (table->n > 0)
                 member_table_remove(table, table->members[table->n - 1]);
         free(table->members);
+        free(table->buckets);
         *table = (MemberTable) {};
 }
 
@@ -147,6 +148,10 @@ static int table_make_room(MemberTable *table) {
                 member_table_remove(table, oldest);
         }
 
+        if (!table->buckets)
+                table->buckets = calloc(SYNC_BUCKETS, sizeof(*table->buckets));
+        if (!table->buckets)
+                return -ENOMEM;
         if (table->n >= table->n_allocated) {
                 size_t n = MAX((size_t) 16, 2 * table->n_allocated);
                 Member **members = reallocarray(table->members, n, sizeof(*members));

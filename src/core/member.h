@@ -62,7 +62,7 @@ typedef struct MemberTable {
         Member **members;       /* dense: first those that are alive or suspect and not hidden, then the others */
         size_t n, n_live, n_allocated, n_max;
         size_t n_suspect;
-        uint64_t buckets[SYNC_BUCKETS];
+        uint64_t *buckets;      /* SYNC_BUCKETS of them; NULL: nobody was ever here, and all are 0 */
         TimerQueue *timers;     /* borrowed */
         unsigned timer_kind;
 } MemberTable;

@@ -142,7 +142,7 @@ struct Session {
         LinkId waiting;                 /* FOR_CHECK: the session in SESSION_CHECKING */
         SeedSlot *seed;                 /* FOR_SEED */
         CloseReason reason;             /* when it ends by CLOSE */
-        char detail[DETAIL_MAX + 1];
+        const char *detail;             /* of their CLOSE, and borrowed from it, while it is carried out; else NULL */
 
         /* Links of the overlay: a peer's */
         LinkState link_state;

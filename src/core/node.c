@@ -441,7 +441,8 @@ Notice *node_notice_session(Node *node, NoticeType type, const Session *session)
         notice->address = session_outgoing(session) || session->n_addresses == 0 ? session->remote : session->addresses[0];
         notice->incoming = !session_outgoing(session);
         notice->reason = session->reason;
-        memcpy(notice->detail, session->detail, sizeof(notice->detail));
+        if (session->detail)
+                memcpy(notice->detail, session->detail, strlen(session->detail) + 1);
         return notice;
 }
 

@@ -136,7 +136,7 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
                 text = "the connection broke";
                 break;
         case END_CLOSED:
-                (void) text_clause(session->detail, detail);
+                (void) text_clause(session->detail ?: "", detail);
                 (void) snprintf(slot->error, sizeof(slot->error), "it closed the session (%s)%s%s",
                                 close_reason_to_string(session->reason) ?: "unknown reason", isempty(detail) ? "" : ": ",
                                 detail);

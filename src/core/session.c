@@ -308,7 +308,7 @@ static int session_on_close(Node *node, Session *session, const CloseMessage *me
         int r;
 
         session->reason = reason;
-        memcpy(session->detail, message->detail, sizeof(session->detail));
+        session->detail = message->detail;
         session_hang_up(node, session->link, false);
 
         if (reason == CLOSE_NETWORK || reason == CLOSE_VERSION || reason == CLOSE_PROTOCOL || reason == CLOSE_NOT_ALLOWED) {

@@ -14,7 +14,10 @@
 void sync_digest(const Node *node, bool with_self, uint64_t ret[static SYNC_BUCKETS]) {
         const NodeIdentity *self = &node->identity;
 
-        memcpy(ret, node->members.buckets, DIGEST_SIZE);
+        if (node->members.buckets)
+                memcpy(ret, node->members.buckets, DIGEST_SIZE);
+        else
+                memset(ret, 0, DIGEST_SIZE);
         if (with_self)
                 ret[self->id.bytes[0]] ^= member_hash(&self->id, self->epoch, node->incarnation, MEMBER_ALIVE);
 }
