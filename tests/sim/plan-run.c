@@ -7,6 +7,7 @@
 #include "sim-traffic.h"
 
 #define LAST_USEC (5 * USEC_PER_SEC)
+#define CATCH_UP_USEC (5 * USEC_PER_MINUTE)     /* a neighbour drawn at random is asked once a minute what it stores */
 
 Sim *plan_network(const Plan *plan, bool strict) {
         Params params = params_of_profile(plan->profile);
@@ -162,6 +163,10 @@ void plan_run(const Plan *plan, Sim *sim) {
         sim_run_for(sim, start_usec + plan->until_usec - sim_now(sim));
 }
 
+static bool has_caught_up(Sim *sim) {
+        return !sim_misses(sim, &(Missing) {});
+}
+
 bool plan_settle(const Plan *plan, Sim *sim, usec_t *ret_usec, char complaint[static PLAN_COMPLAINT_MAX]) {
         usec_t start_usec = sim_now(sim);
         unsigned n_reached, publisher = 0;
@@ -174,6 +179,16 @@ bool plan_settle(const Plan *plan, Sim *sim, usec_t *ret_usec, char complaint[st
                 return false;
         }
         *ret_usec = sim_now(sim) - start_usec;
+
+        if (!sim_run_until_every(sim, USEC_PER_SEC, has_caught_up, CATCH_UP_USEC)) {
+                Missing missing;
+
+                if (sim_misses(sim, &missing))
+                        (void) snprintf(complaint, PLAN_COMPLAINT_MAX, "Message %ju/%ju is stored at node %u and missing at node "
+                                        "%u, %s after all was well.", (uintmax_t) missing.id.epoch, (uintmax_t) missing.id.sequence,
+                                        missing.held_by, missing.at, DURATION_TEXT(CATCH_UP_USEC));
+                return false;
+        }
 
         while (publisher < sim_n_nodes(sim) && !is_peer(sim, publisher))
                 publisher++;

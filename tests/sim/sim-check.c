@@ -28,6 +28,12 @@ static Owner *owner_find(const Sim *sim, const NodeId *id) {
         return owner;
 }
 
+bool check_is_cloned(const Sim *sim, const NodeId *id) {
+        const Owner *owner = owner_find(sim, id);
+
+        return owner && owner->cloned;
+}
+
 static bool owner_reached(const Owner *owner, uint64_t epoch, uint32_t incarnation) {
         return owner->epoch > epoch || (owner->epoch == epoch && owner->incarnation >= incarnation);
 }
@@ -154,6 +160,9 @@ void check_links(Sim *sim) {
                 return;
         sim->check_usec = sim->now_usec + USEC_PER_SEC;
 
+        for (unsigned i = 0; i < sim->n_nodes; i++)
+                if (sim_is_running_peer(sim, i))
+                        check_store(sim, i);
         for (Connection *connection = sim->connections; connection; connection = connection->hh.next) {
                 const End *ends = connection->ends;
                 bool up[2] = { end_is_link(sim, ends), end_is_link(sim, ends + 1) };
@@ -194,8 +203,10 @@ void sim_check(Sim *sim, unsigned i) {
                 owner_note(sim, i);
         if (node->settings.role != ROLE_PEER)
                 return;
-        if (sim->strict)
+        if (sim->strict) {
                 check_sessions(sim, i);
+                check_bounds(sim, i);
+        }
 
         n_links = peer_n_links(node->node);
         n_out = peer_n_links_out(node->node);

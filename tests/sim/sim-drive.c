@@ -29,6 +29,7 @@ static void sim_count_hello(Sim *sim, const NodeId *of, unsigned at) {
 
 static void sim_deliver(Sim *sim, unsigned i, const Delivery *delivery) {
         traffic_delivered(sim, i, delivery);
+        check_delivery(sim, i, delivery);
         if (delivery->topic.size == strlen("/p2pnet/hello") && memcmp(delivery->topic.data, "/p2pnet/hello", 13) == 0)
                 sim_count_hello(sim, &delivery->id.origin, i);
 }

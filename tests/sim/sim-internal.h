@@ -12,6 +12,7 @@
 #define FRAME_KINDS 48U
 
 typedef struct Connection Connection;
+typedef struct Order Order;             /* sim-promise.c */
 
 typedef enum EventType {
         EVENT_CONNECTED,        /* at the caller */
@@ -182,6 +183,7 @@ struct Sim {
         bool strict;
         usec_t check_usec;      /* when links are compared next */
         Owner *owners;
+        Order *orders;
         uint64_t trace;
         uint64_t run;
 };
@@ -256,7 +258,15 @@ void traffic_free(Sim *sim);
 void check_message(Sim *sim, unsigned i, const Message *message);       /* node @i is given it */
 void check_notice(Sim *sim, unsigned i, const Notice *notice);
 void check_links(Sim *sim);                             /* once a second */
+bool check_is_cloned(const Sim *sim, const NodeId *id);
 void check_free(Sim *sim);
+
+/* ---- sim-promise.c: all of them for strict simulations ---- */
+
+void check_delivery(Sim *sim, unsigned i, const Delivery *delivery);
+void check_bounds(Sim *sim, unsigned i);                /* of a running peer */
+void check_store(Sim *sim, unsigned i);
+void promise_free(Sim *sim);
 
 /* ---- sim-overlay.c ---- */
 

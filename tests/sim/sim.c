@@ -45,6 +45,7 @@ Sim *sim_free(Sim *sim) {
         }
         traffic_free(sim);
         check_free(sim);
+        promise_free(sim);
         sim_free_blocked(sim);
         free(sim->touched);
         free(sim->by_deadline);

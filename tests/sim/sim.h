@@ -115,6 +115,13 @@ bool sim_members_agree(Sim *sim);
 /* The list of each running seed holds exactly the running peers. */
 bool sim_seeds_agree(Sim *sim);
 
+/* A message that a peer stores, and will for a while yet, and another one neither got nor gave up. */
+typedef struct Missing {
+        MessageId id;
+        unsigned at, held_by;
+} Missing;
+bool sim_misses(Sim *sim, Missing *ret);
+
 /* Prints to stderr what keeps the three above from being true. */
 void sim_explain(Sim *sim);
 
