@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <wchar.h>
 
 #define SUGGESTION_SIZE_MAX 32U         /* longer words are not compared */
 #define SUGGESTION_DISTANCE_MAX 2U
@@ -52,6 +54,62 @@ char *id_format(const char *id, bool full, bool utf8, char buffer[static ID_TEXT
         (void) snprintf(buffer, ID_TEXT_SIZE, "%.*s%s", shorten ? 8 : (int) ID_TEXT_SIZE - 1, id,
                         !shorten ? "" : utf8 ? "…" : "...");
         return buffer;
+}
+
+/* The bytes of the first character, and its columns. */
+static size_t first_character(const char *text, size_t *ret_width) {
+        size_t n = strnlen(text, MB_LEN_MAX), n_bytes;
+        mbstate_t state = {};
+        int width;
+        wchar_t c;
+
+        *ret_width = 1;
+        n_bytes = mbrtowc(&c, text, n, &state);
+        if (n_bytes == 0 || n_bytes > n)
+                return 1;
+        width = wcwidth(c);
+        if (width >= 0)
+                *ret_width = (size_t) width;
+        return n_bytes;
+}
+
+/* The bytes of the characters that fit into @width columns. */
+static size_t fitting_size(const char *text, size_t width) {
+        const char *p = text;
+
+        while (*p) {
+                size_t n_columns, n = first_character(p, &n_columns);
+
+                if (n_columns > width)
+                        break;
+                width -= n_columns;
+                p += n;
+        }
+        return (size_t) (p - text);
+}
+
+size_t text_width(const char *text) {
+        size_t width = 0;
+
+        while (*text) {
+                size_t n_columns;
+
+                text += first_character(text, &n_columns);
+                width += n_columns;
+        }
+        return width;
+}
+
+char *text_shorten(const char *text, size_t width, bool utf8) {
+        const char *sign = utf8 ? "…" : "...";
+        size_t sign_width = utf8 ? 1 : 3;
+        char *shortened;
+
+        if (text_width(text) <= width)
+                return strdup(text);
+        if (asprintf(&shortened, "%.*s%s", (int) fitting_size(text, width - MIN(width, sign_width)), text, sign) < 0)
+                return NULL;
+        return shortened;
 }
 
 char *base64_encode(const void *data, size_t size) {

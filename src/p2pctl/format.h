@@ -32,6 +32,13 @@ char *count_format(uint64_t n, const char *noun, char buffer[static COUNT_TEXT_S
 #define ID_TEXT_SIZE 40
 char *id_format(const char *id, bool full, bool utf8, char buffer[static ID_TEXT_SIZE]);
 
+/* How many columns of a terminal a text takes in this locale; a byte that is no character takes one. */
+size_t text_width(const char *text);
+
+/* What fits into @width columns, with a sign at its end that there is more when there is; @utf8: the sign is one character. The
+ * caller's, NULL when out of memory. */
+char *text_shorten(const char *text, size_t width, bool utf8);
+
 /* RFC 4648, section 4, with padding. Return: the caller's, NULL when out of memory. */
 char *base64_encode(const void *data, size_t size);
 

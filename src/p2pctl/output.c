@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "p2pctl/format.h"
 
+#define SEPARATOR "  "
+#define SHORTENED_MIN 8U        /* columns; less says nothing */
 #define JSON_INTEGER_MAX ((UINT64_C(1) << 53) - 1)
 
 static const char *const color_sequences[] = {
@@ -78,7 +81,7 @@ int table_new(const Ctl *ctl, struct libscols_table **ret) {
         if (scols_table_enable_noencoding(table, 1) < 0 ||
             scols_table_enable_noheadings(table, !ctl->legend) < 0 ||
             scols_table_enable_colors(table, ctl->color) < 0 ||
-            scols_table_set_column_separator(table, "  ") < 0)
+            scols_table_set_column_separator(table, SEPARATOR) < 0)
                 return -ENOMEM;
 
         /* The library looks for a terminal once; the pager may be in between by now. */
@@ -125,7 +128,62 @@ int row_set_color(const Ctl *ctl, struct libscols_line *row, size_t column, cons
         return scols_cell_set_color(scols_line_get_cell(row, column), color_sequences[color]) < 0 ? -ENOMEM : 0;
 }
 
+static const char *cell_text(struct libscols_table *table, size_t row, size_t column) {
+        return scols_cell_get_data(scols_line_get_cell(scols_table_get_line(table, row), column)) ?: "";
+}
+
+static size_t column_width(struct libscols_table *table, size_t column) {
+        size_t width = scols_table_is_noheadings(table) ? 0 : text_width(scols_column_get_name(scols_table_get_column(table, column)));
+
+        for (size_t i = 0; i < scols_table_get_nlines(table); i++)
+                width = MAX(width, text_width(cell_text(table, i, column)));
+        return width;
+}
+
+static int column_shorten(struct libscols_table *table, size_t column, size_t width) {
+        for (size_t i = 0; i < scols_table_get_nlines(table); i++) {
+                char *text = text_shorten(cell_text(table, i, column), width, output_is_utf8());
+
+                if (!text)
+                        return -ENOMEM;
+                if (scols_line_refer_data(scols_table_get_line(table, i), column, text) < 0) {
+                        free(text);
+                        return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+/* The library would cut without a sign of it. */
+static int table_fit(struct libscols_table *table) {
+        size_t n = scols_table_get_ncols(table), room = scols_table_get_termwidth(table), total = 0;
+
+        for (size_t i = 0; i < n; i++)
+                total += column_width(table, i) + (i > 0 ? strlen(SEPARATOR) : 0);
+
+        for (size_t i = 0; i < n && total > room; i++) {
+                size_t width = column_width(table, i), shortened;
+                int r;
+
+                if (!(scols_column_get_flags(scols_table_get_column(table, i)) & SCOLS_FL_TRUNC) || width <= SHORTENED_MIN)
+                        continue;
+                shortened = MAX(width - MIN(width, total - room), (size_t) SHORTENED_MIN);
+                r = column_shorten(table, i, shortened);
+                if (r < 0)
+                        return r;
+                total -= width - shortened;
+        }
+        return 0;
+}
+
 int table_print(struct libscols_table *table) {
+        int r;
+
+        if (isatty(STDOUT_FILENO)) {
+                r = table_fit(table);
+                if (r < 0)
+                        return r;
+        }
         (void) fflush(stdout);
         return scols_print_table(table) < 0 ? -EIO : 0;
 }

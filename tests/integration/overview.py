@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a node shows of the network as a whole and over time: histograms, topics, all nodes and links."""
 
+import fcntl
+import os
+import pty
 import shutil
+import struct
 import subprocess
+import termios
 import threading
 import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 import minibus
-from network import Attended, SharedNetworkTest, bus_name, model, port_of, publish
+from network import P2PCTL, Attended, SharedNetworkTest, bus_name, model, port_of, publish
 
 ROOT = "/org/p2pnet/Node1"
 MANAGER = "org.p2pnet.Node1.Manager"
@@ -146,6 +151,34 @@ class Topics(Overview):
 
 class Silence(Overview):
     PEERS = 1
+
+    def on_a_terminal(self, *arguments):
+        """What it shows where 80 columns are all."""
+        terminal, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        shown = b""
+        try:
+            process = subprocess.Popen([P2PCTL, *arguments], stdin=end, stdout=end, stderr=end,
+                                       env=self.net.environment(TERM="dumb"))
+            os.close(end)
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        except OSError:         # EIO: nobody has the other end any more
+            pass
+        self.assertEqual(process.wait(timeout=30), 0)
+        os.close(terminal)
+        return shown.decode().splitlines()
+
+    def test_what_does_not_fit_on_a_terminal_is_shortened_and_one_can_see_it(self):
+        peer, topic = self.net.peers[0], "/shortened/" + 20 * "0123456789"
+        publish(self.client, peer, topic, b"x")
+        lines = self.on_a_terminal("-i", peer, "topics", "--no-pager")
+        self.assertTrue(all(len(line) <= 80 for line in lines), lines)
+        (row,) = [line for line in lines if line.startswith("/shortened/")]
+        self.assertRegex(row, r"^/shortened/\d+…  +1 +1 B  .+ -$")
+        self.assertTrue(lines[0].endswith("  SUBSCRIPTIONS"), lines[0])
+        whole = self.on_a_terminal("-i", peer, "topics", "--no-pager", "--full")
+        self.assertEqual(len([line for line in whole if line.startswith(topic + "  ")]), 1)
 
     def test_where_nothing_has_come_p2pctl_says_so(self):
         peer = self.net.peers[0]

@@ -148,6 +148,17 @@ typedef struct Plot {
         bool points;
 } Plot;
 
+/* At least that, and so that a quarter of it is a round number. */
+static double round_up(double value) {
+        static const double steps[] = { 1, 2, 2.5, 5 };
+        double unit = pow(10, floor(log10(MAX(value, 1e-9) / 4)));
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
+                if (4 * steps[i] * unit >= value)
+                        return 4 * steps[i] * unit;
+        return 40 * unit;
+}
+
 static void draw_plot(const Plot *plot, FILE *out) {
         double width = PLOT_WIDTH / (double) MAX(plot->n, (size_t) 1), range = MAX(plot->y_max - plot->y_min, 1e-9);
         size_t every = plot->n / 8 + 1;
@@ -199,7 +210,7 @@ static void plot_degrees(const SimReport *report, Plot plot, FILE *out) {
         plot.y_format = "%";
         plot.x_step = 1;
         plot.values = values;
-        plot.y_max = largest(values, plot.n);
+        plot.y_max = round_up(largest(values, plot.n));
         draw_plot(&plot, out);
 }
 
@@ -244,7 +255,7 @@ static void plot_messages(const SimReport *report, Plot plot, bool reach, FILE *
         plot.values = values;
         plot.points = true;
         plot.y_min = reach ? MIN(floor(low), 90.0) : floor(low);
-        plot.y_max = reach ? 100 : MAX(ceil(largest(values, plot.n)), 1.0);
+        plot.y_max = reach ? 100 : MAX(round_up(largest(values, plot.n)), 1.0);
         draw_plot(&plot, out);
 }
 

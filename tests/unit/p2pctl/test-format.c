@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <errno.h>
+#include <locale.h>
 
 #include "p2pctl/format.h"
 #include "unit.h"
@@ -22,6 +23,28 @@ static void test_one_is_not_many(void **state) {
         assert_string_equal(COUNT_TEXT(0, "peer"), "0 peers");
         assert_string_equal(COUNT_TEXT(1, "peer"), "1 peer");
         assert_string_equal(COUNT_TEXT(2, "peer"), "2 peers");
+}
+
+static void assert_shortened(const char *text, size_t width, bool utf8, const char *wanted) {
+        _cleanup_free_ char *shortened = text_shorten(text, width, utf8);
+
+        assert_non_null(shortened);
+        assert_string_equal(shortened, wanted);
+        assert_true(text_width(shortened) <= width);
+}
+
+static void test_what_is_too_wide_is_shortened_with_a_sign_of_it(void **state) {
+        assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+        assert_shortened("/deploy", 7, true, "/deploy");
+        assert_shortened("/deploy", 6, true, "/depl…");
+        assert_shortened("/deploy", 6, false, "/de...");
+        assert_shortened("grün", 4, true, "grün");
+        assert_shortened("grüner", 4, true, "grü…");
+        assert_int_equal(text_width("日本"), 4);               /* two columns each, and neither is cut in two */
+        assert_shortened("日本語", 4, true, "日…");
+        assert_int_equal(text_width("a\xff\xc3"), 3);
+        assert_non_null(setlocale(LC_CTYPE, "C"));
+        assert_shortened("/deploy", 6, false, "/de...");
 }
 
 static void test_ids_are_shortened_where_that_helps(void **state) {
@@ -124,6 +147,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_times_are_told_from_now),
                 cmocka_unit_test(test_one_is_not_many),
+                cmocka_unit_test(test_what_is_too_wide_is_shortened_with_a_sign_of_it),
                 cmocka_unit_test(test_ids_are_shortened_where_that_helps),
                 cmocka_unit_test(test_base64_is_that_of_the_rfc),
                 cmocka_unit_test(test_only_text_is_told_as_text),
