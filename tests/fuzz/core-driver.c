@@ -1,315 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core-driver.h"
+#include "core-driver-internal.h"
 
 #include <stdio.h>
 
-#include "core/node-internal.h"
+#include "core/peer-node-internal.h"
 #include "core/seed-node-internal.h"
-#include "harness.h"
-#include "message-random.h"
 
 #define EVENTS_MAX 400U
-#define LINKS_MAX 64U
 #define MEMBERS_MAX 24U
 #define CONNECTIONS_MAX 16U
+#define ORIGINS_MAX 12U
+#define INTERVALS_MAX 8U
+#define STORE_SIZE_MAX (16U * 1024U)
 #define DIALS_MAX_EVER 200U     /* under way at a time: links, seeds, checks, verdicts, pings and suspects together */
 
-typedef struct Driver {
-        Harness *harness;
-        Role role;
-        const uint8_t *data, *end;
-        LinkId links[LINKS_MAX];
-        size_t n_links;
-} Driver;
-
-/* ---- what the bytes say ---- */
-
-static uint8_t take(Driver *d) {
-        return d->data < d->end ? *d->data++ : 0;
-}
-
-static uint8_t take_below(Driver *d, uint8_t n) {
-        return (uint8_t) (take(d) % n);
-}
-
-static bool take_bool(Driver *d) {
-        return take(d) & 1;
-}
-
-/* Ids 1 to 15 are others, 0 is the node itself. */
-static NodeId take_id(Driver *d) {
-        return harness_id((uint8_t) (take_below(d, 16) + 0x40));
-}
-
-static uint64_t take_epoch(Driver *d) {
-        uint8_t byte = take(d);
-
-        switch (byte) {
-        case 255:
-                return UINT64_MAX;
-        case 254:
-                return EPOCH_MAX - 1;
-        case 253:
-                return 0;
-        default:
-                return HARNESS_EPOCH + byte % 4;
-        }
-}
-
-static uint32_t take_incarnation(Driver *d) {
-        uint8_t byte = take(d);
-
-        return byte == 255 ? UINT32_MAX : byte % 4;
-}
-
-static uint32_t take_age(Driver *d) {
-        static const uint32_t ages[] = { 0, 1, 1000, 10000, 89999, 90000, 24 * 3600 * 1000, UINT32_MAX };
-
-        return ages[take_below(d, ELEMENTSOF(ages))];
-}
-
-static Address take_address(Driver *d) {
-        uint8_t byte = take(d);
-        uint16_t port = byte & 0x80 ? 5000 : 6000;
-
-        if (byte & 0x40)
-                return harness_loopback(port);
-        if (byte == 0x3f)
-                return address_ipv4((uint8_t[]) { 0, 0, 0, 0 }, port);
-        return harness_address((uint8_t) (byte % 16), port);
-}
-
-static Held take_held(Driver *d) {
-        return (Held) { take_epoch(d), take_incarnation(d), (MemberState) take_below(d, _MEMBER_STATE_MAX) };
-}
-
-static Other take_other(Driver *d) {
-        Other other = {
-                .id = take_id(d),
-                .epoch = take_epoch(d),
-                .role = take_bool(d) ? ROLE_PEER : ROLE_SEED,
-                .purpose = take_below(d, 8) == 0 ? PURPOSE_PROBE : PURPOSE_SESSION,
-                .name = "other",
-                .remote = take_address(d),
-                .n_addresses = take_below(d, 3),
-        };
-
-        other.port = other.role == ROLE_SEED ? 5000 : 6000;
-        for (size_t i = 0; i < other.n_addresses; i++)
-                other.addresses[i] = take_address(d);
-        return other;
-}
-
-static Record take_record(Driver *d, const NodeId *id) {
-        Held held = take_held(d);
-        Record record = {
-                .id = id ? *id : take_id(d),
-                .epoch = held.epoch,
-                .incarnation = held.incarnation,
-                .state = held.state,
-                .role = take_below(d, 8) == 0 ? ROLE_SEED : ROLE_PEER,
-                .age_msec = take_age(d),
-                .name = "other",
-                .n_addresses = take_below(d, 3),
-        };
-
-        for (size_t i = 0; i < record.n_addresses; i++)
-                record.addresses[i] = take_address(d);
-        return record;
-}
-
-/* ---- messages ---- */
-
-static void add_link(Driver *d, LinkId link) {
-        if (link == 0)
-                return;
-        if (d->n_links < LINKS_MAX)
-                d->links[d->n_links++] = link;
-        else
-                d->links[link % LINKS_MAX] = link;
-}
-
-static LinkId take_link(Driver *d) {
-        return d->n_links > 0 ? d->links[take(d) % d->n_links] : 0;
-}
-
-static void send_digest(Driver *d, LinkId link) {
-        uint8_t bytes[SYNC_BUCKETS * 8] = {};
-        Message message;
-
-        bytes[8 * (0x40 + take_below(d, 16))] = take(d);
-        message_set(&message, MESSAGE_SYNC_DIGEST, sync_digest, .hashes = slice_of(bytes, sizeof(bytes)));
-        harness_send(d->harness, link, &message);
-}
-
-static void send_sync_records(Driver *d, LinkId link) {
-        Message message = { .type = MESSAGE_SYNC_RECORDS };
-        SyncRecordsMessage *records = &message.sync_records;
-
-        records->n_records = take_below(d, 4);
-        for (size_t i = 0; i < records->n_records; i++)
-                records->records[i] = take_record(d, NULL);
-        records->n_renewals = take_below(d, 3);
-        for (size_t i = 0; i < records->n_renewals; i++)
-                records->renewals[i] = (Renewal) { take_id(d), take_epoch(d), take_age(d) };
-        records->has_want = take_bool(d);
-        memset(records->want, records->has_want ? take(d) : 0, sizeof(records->want));
-        harness_send(d->harness, link, &message);
-}
-
-/* Messages that mean something: their ids and numbers are those of the small set. */
-static void send_meant(Driver *d, LinkId link) {
-        static uint8_t payload[1000];
-        Session *session = session_find(harness_node(d->harness), link);
-        NodeId id = session && !node_id_is_null(&session->id) ? session->id : take_id(d);
-        uint64_t epoch = session ? session->epoch : take_epoch(d);
-        uint16_t n_links = take_below(d, 8);
-        Message m;
-
-        if (take_below(d, 16) == 0)
-                epoch = take_epoch(d);
-
-        switch (take_below(d, 24)) {
-        case 0:
-        case 1: {
-                Record record = take_record(d, &id);
-
-                record.epoch = epoch;
-                if (take_below(d, 8) != 0) {
-                        record.state = MEMBER_ALIVE;
-                        record.role = ROLE_PEER;
-                }
-                if (take_bool(d))
-                        message_set(&m, MESSAGE_REGISTER, reg, .record = record, .n_links = n_links);
-                else
-                        message_set(&m, MESSAGE_REFUTE, reg, .record = record);
-                break;
-        }
-        case 2:
-                message_set(&m, MESSAGE_RENEW, renew, .epoch = epoch, .incarnation = take_incarnation(d), .n_links = n_links);
-                break;
-        case 3:
-                message_set(&m, MESSAGE_LIST, list, .count = (uint16_t) (1 + take_below(d, 64)), .has_after = take_bool(d),
-                            .after = take_id(d));
-                break;
-        case 4:
-                message_set(&m, MESSAGE_LEAVE, leave, .epoch = epoch, .incarnation = take_incarnation(d));
-                break;
-        case 5:
-        case 6:
-                message_set(&m, MESSAGE_DEAD_REPORT, dead_report, .id = take_id(d), .epoch = take_epoch(d),
-                            .incarnation = take_incarnation(d));
-                break;
-        case 7:
-                message_set(&m, MESSAGE_ACCUSED, accused, .held = take_held(d));
-                break;
-        case 8:
-                send_digest(d, link);
-                return;
-        case 9:
-        case 10:
-                send_sync_records(d, link);
-                return;
-        case 11:
-                message_set(&m, MESSAGE_PING, ping, .nonce = take(d), .n_links = n_links);
-                break;
-        case 12:
-                message_set(&m, MESSAGE_PONG, ping, .nonce = take(d), .n_links = n_links);
-                break;
-        case 13:
-        case 14:
-                message_set(&m, MESSAGE_NEIGHBOR, neighbor, .priority = (Priority) take_below(d, 3), .n_links = n_links);
-                break;
-        case 15:
-        case 16:
-                message_set(&m, MESSAGE_ACCEPT, accept, .n_links = n_links);
-                break;
-        case 17:
-                message_set(&m, MESSAGE_BUSY, busy, .n_addresses = 2, .addresses = { take_address(d), take_address(d) });
-                break;
-        case 18:
-                message_set(&m, MESSAGE_DISCONNECT, disconnect, .reason = CLOSE_BUSY);
-                break;
-        case 19:
-                message_set(&m, MESSAGE_CLOSE, close, .reason = (CloseReason) (1 + take_below(d, 14)));
-                break;
-        case 20: {
-                Message ok = { .type = MESSAGE_REGISTER_OK };
-
-                ok.register_ok = (RegisterOkMessage) {
-                        .lease_msec = 1 + take_age(d) / 2, .total = take(d), .has_held = take_bool(d), .held = take_held(d),
-                };
-                harness_send(d->harness, link, &ok);
-                return;
-        }
-        case 21: {
-                Message ok = { .type = MESSAGE_RENEW_OK };
-
-                ok.renew_ok = (RenewOkMessage) {
-                        .lease_msec = 1 + take_age(d) / 2, .total = take(d), .has_held = take_bool(d), .held = take_held(d),
-                        .n_records = 1, .records = { take_record(d, NULL) },
-                };
-                harness_send(d->harness, link, &ok);
-                return;
-        }
-        case 22: {
-                Message ok = { .type = MESSAGE_LIST_OK };
-
-                ok.list_ok = (ListOkMessage) {
-                        .total = take(d), .n_records = 2, .records = { take_record(d, NULL), take_record(d, NULL) },
-                };
-                harness_send(d->harness, link, &ok);
-                return;
-        }
-        default:
-                message_set(&m, MESSAGE_GOSSIP, gossip, .id = { take_id(d), take_epoch(d), 1 + take(d) }, .age_msec = take_age(d),
-                            .n_hops = take(d), .topic = slice_of("topic", 5), .payload = slice_of(payload, take(d) * 3));
-                break;
-        }
-        harness_send(d->harness, link, &m);
-}
-
-/* Any valid message, made from a number. */
-static void send_random(Driver *d, LinkId link) {
-        static RandomMessage any;
-        MessageType type = message_types[take(d) % n_message_types];
-        Random random = random_from_run(take(d));
-
-        message_random(&random, type, 2000, &any);
-        harness_send(d->harness, link, &any.message);
-}
-
-/* A frame whose header is good, with whatever follows in the input. */
-static void send_frame(Driver *d, LinkId link) {
-        uint8_t buffer[FRAME_HEADER_SIZE + 64], *p;
-        size_t size = take_below(d, 64);
-
-        p = put_be32(buffer, (uint32_t) (size + 2));
-        p = put_u8(put_u8(p, take(d)), 0);
-        for (size_t i = 0; i < size; i++)
-                p = put_u8(p, take(d));
-        harness_send_bytes(d->harness, link, buffer, (size_t) (p - buffer));
-}
-
 /* ---- events ---- */
-
-/* Whoever was asked for its links names some, rightly or wrongly. */
-static void answer_links(Driver *d) {
-        for (size_t i = 0; i < d->n_links; i++) {
-                const Message *asked = harness_is_up(d->harness, d->links[i]) ? harness_find(d->harness, d->links[i], MESSAGE_LINKS) : NULL;
-                uint64_t nonce;
-                Message m;
-
-                if (!asked)
-                        continue;
-                nonce = asked->links.nonce + (take_below(d, 8) == 0);
-                message_set(&m, MESSAGE_LINKS_OK, links, .nonce = nonce, .n_links = take_below(d, 5));
-                for (size_t k = 0; k < m.links.n_links; k++)
-                        m.links.links[k] = (LinkInfo) { take_id(d), take(d), take_age(d) };
-                harness_send(d->harness, d->links[i], &m);
-        }
-}
 
 static void drive_dial(Driver *d) {
         Address address;
@@ -416,7 +122,14 @@ static void drive_time(Driver *d) {
 }
 
 static void drive_event(Driver *d) {
-        switch (take_below(d, 20)) {
+        uint8_t what = take(d);
+
+        if (what >= 12 * 20) {
+                answer_all(d);
+                return;
+        }
+        harness_drop_sent(d->harness);
+        switch (what % 20) {
         case 0: {
                 Address address = take_address(d);
 
@@ -493,6 +206,26 @@ static void check_members(const MemberTable *table) {
         assert(table->buckets ? memcmp(buckets, table->buckets, sizeof(buckets)) == 0 : table->n == 0);
 }
 
+static void check_broadcast(const Node *node) {
+        const PeerNode *peer = node->peer;
+        size_t n_origins = 0;
+
+        for (const SeenPublisher *publisher = peer->seen.publishers; publisher; publisher = publisher->hh.next)
+                for (const SeenOrigin *origin = publisher->latest; origin; origin = origin->older) {
+                        n_origins++;
+                        assert(origin->n_intervals <= INTERVALS_MAX + 1U);
+                        assert(origin->delivered <= seen_whole(origin));
+                        for (size_t i = 1; i < origin->n_intervals; i++)
+                                assert(origin->intervals[i].first > origin->intervals[i - 1].last + 1 &&
+                                       origin->intervals[i].last >= origin->intervals[i].first);
+                }
+        assert(n_origins == peer->seen.n_origins && n_origins <= ORIGINS_MAX);
+        assert(peer->store.size <= STORE_SIZE_MAX);
+        assert(peer->n_announced < MESSAGE_RANGES_MAX);
+        for (size_t i = 0; i < peer->offers.n_links; i++)
+                assert(peer->offers.links[i].n <= OFFERS_PER_LINK_MAX);
+}
+
 static void driver_check(Driver *d) {
         const Node *node = harness_node(d->harness);
         size_t n_accepted = 0, n_handshakes = 0;
@@ -532,6 +265,7 @@ static void driver_check(Driver *d) {
         } else {
                 const Topology *topology = peer_topology(node);
 
+                check_broadcast(node);
                 assert(peer_n_links(node) <= node->n_sessions);
                 assert(!topology || topology->n_nodes <= 1 + 2 * MEMBERS_MAX);
                 for (size_t i = 0; topology && i < topology->n_links; i++)
@@ -547,6 +281,9 @@ int core_drive(Role role, const uint8_t *data, size_t size) {
         settings.params.connections_max = CONNECTIONS_MAX;
         settings.params.handshakes_max = CONNECTIONS_MAX / 2;
         settings.params.queue_max = 16 * 1024;
+        settings.params.origins_max = ORIGINS_MAX;
+        settings.params.intervals_max = INTERVALS_MAX;
+        settings.params.store_size_max = STORE_SIZE_MAX;
         d.harness = harness_new(&settings, 0x40);
         if (size > 0 && data[0] & 1)
                 drive_seeds(&d);
@@ -555,7 +292,6 @@ int core_drive(Role role, const uint8_t *data, size_t size) {
         for (unsigned i = 0; i < EVENTS_MAX && d.data < d.end; i++) {
                 drive_event(&d);
                 driver_check(&d);
-                harness_drop_sent(d.harness);
         }
         harness_stop(d.harness);
         assert(harness_n_up(d.harness) + harness_n_dialling(d.harness) == 0);
