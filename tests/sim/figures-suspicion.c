@@ -162,7 +162,7 @@ static void figure_paused(FigureContext *context) {
         plain.witnesses = false;                /* three misses, and dead */
         plain.suspicion_min_usec = plain.suspicion_max_usec = 0;
 
-        for (unsigned n = 1; n <= 32 && n < context->n; n *= 2) {
+        for (unsigned n = 1; n <= MIN(32U, context->n / 3); n *= 2) {
                 Pauses pauses = pause_in_all_runs(context, n, &params), control = pause_in_all_runs(context, n, &plain);
                 double later = samples_mean(&pauses.crashes) / samples_mean(&none.crashes), frames = frames_per_pause(&pauses, &none);
 
