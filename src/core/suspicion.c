@@ -20,6 +20,8 @@
 /* Who answers with certain tidings has its time, too, which may need a session of a witness's own. */
 #define WITNESSES_PATIENCE 3U
 
+#define UNHEARD_ENOUGH 3U               /* witnesses that spare a silent link its last strike */
+
 static usec_t suspicion_timeout(const Node *node) {
         return (node->health + 1) * liveness_timeout(&node->settings.params, &(Liveness) {});
 }
@@ -176,9 +178,19 @@ static int suspicion_decide(Node *node, Member *member, usec_t now_usec) {
         return suspicion_accuse(node, member, now_usec);
 }
 
+/* All but the last strike, and three others have not heard it either: one more would say no more. */
+static bool is_silent_to_all(const Node *node, const Session *session) {
+        return session->link_state == LINK_UP && !session->ending && session->liveness.outstanding &&
+               session->liveness.n_strikes + 1 >= node->settings.params.liveness_strikes &&
+               witness_n_unheard(node, &session->id) >= UNHEARD_ENOUGH;
+}
+
 int suspicion_on_witness(Node *node, const NodeId *suspect, usec_t now_usec) {
         Member *member = member_table_find(&node->members, suspect);
+        Session *session = session_of(node, suspect);
 
+        if (session && is_silent_to_all(node, session))
+                return node->ops->silent(node, session, now_usec);
         if (!member || !member->concluded)
                 return 0;
 

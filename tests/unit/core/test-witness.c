@@ -135,6 +135,25 @@ static void test_whom_nobody_hears_is_accused_at_the_third_strike(void **state) 
         assert_true(is_accused(h, 1));
 }
 
+static void test_three_that_have_not_heard_it_spare_the_last_strike(void **state) {
+        Harness *h = *state;
+        LinkId witnesses[3], link = link_that_names(h, witnesses);
+        uint64_t nonces[3];
+
+        until_asked(h, witnesses, nonces);
+        while (counted(h, COUNTER_STRIKES) < 2)
+                harness_advance(h, 10 * MSEC);
+        for (size_t i = 0; i < 3; i++) {
+                assert_true(harness_is_up(h, link));
+                assert_false(is_accused(h, 1));         /* not by fewer */
+                send_probe(h, witnesses[i], MESSAGE_PROBE_NACK, nonces[i], 0);
+        }
+        assert_int_equal(counted(h, COUNTER_STRIKES), 2);
+        assert_false(harness_is_up(h, link));
+        assert_true(is_accused(h, 1));
+        assert_int_equal(harness_notice(h, NOTICE_SILENT)->n, 2);
+}
+
 static void test_witnesses_that_say_nothing_are_waited_for_one_time_out(void **state) {
         Harness *h = *state;
         LinkId witnesses[3];
@@ -296,6 +315,7 @@ int main(void) {
                 TEST(test_at_the_first_strike_three_witnesses_are_asked),
                 TEST(test_one_that_hears_it_is_enough),
                 TEST(test_whom_nobody_hears_is_accused_at_the_third_strike),
+                TEST(test_three_that_have_not_heard_it_spare_the_last_strike),
                 TEST(test_witnesses_that_say_nothing_are_waited_for_one_time_out),
                 TEST(test_an_answer_to_another_question_means_nothing),
                 TEST(test_a_suspect_that_answers_needs_no_witness),
