@@ -3,7 +3,8 @@
 /*
  * The order of each publisher: its messages are delivered as it numbered them. One behind a gap is held back, in the store, until
  * the gap is filled, or no neighbour offers what is missing, or GAP_USEC; then the gap is counted and told once, and delivery goes
- * on. What fills it later is forwarded, and not delivered.
+ * on. What fills it later is forwarded, and not delivered. What is not older than UNDER_WAY_USEC may be on its way to our
+ * neighbours, too: it counts as missing when they do not offer it after that.
  *
  * A publisher that nobody has told us of begins with the lowest message that somebody offers. One whose first message here is not
  * its first of all may have published others before our time, or they are on their way by a longer one: that message is held back
@@ -19,6 +20,7 @@
 #include "core/peer-node-internal.h"
 
 #define GAP_USEC (30 * USEC_PER_SEC)
+#define UNDER_WAY_USEC (5 * USEC_PER_SEC)
 #define LOOK_AGAIN_USEC (100 * USEC_PER_MSEC)
 #define DELIVERIES_PER_TURN 256U
 #define TOLD_INTERVAL_USEC USEC_PER_SEC
@@ -159,6 +161,16 @@ static void give_up(Node *node, SeenOrigin *origin, uint64_t last) {
         origin->delivered = last;
 }
 
+/* When a gap before the message @behind it, or with none behind it, noticed at that time, is no longer one of messages that are
+ * only late: what was published before one that old is at least as old. */
+static usec_t gap_ripe_usec(const Node *node, const SeenOrigin *origin, uint64_t behind, usec_t noticed_usec) {
+        const StoredMessage *stored = store_find(&node->peer->store, seen_id(origin), origin->epoch, behind);
+
+        if (!stored)
+                return usec_add(noticed_usec, UNDER_WAY_USEC);
+        return MAX(noticed_usec, usec_sub(usec_add(stored->stored_usec, UNDER_WAY_USEC), stored->age_usec));
+}
+
 /* The first gap. Return: when to look again; 0: it is gone. */
 static usec_t decide(Node *node, SeenOrigin *origin, bool *ask, usec_t now_usec) {
         PeerNode *peer = node->peer;
@@ -185,7 +197,7 @@ static usec_t decide(Node *node, SeenOrigin *origin, bool *ask, usec_t now_usec)
                 return 0;
         }
         if (!offers_cover(&peer->offers, seen_id(origin), origin->epoch, first, last)) {
-                if (repair_all_listed_since(node, noticed_usec)) {
+                if (repair_all_listed_since(node, gap_ripe_usec(node, origin, last + 1, noticed_usec))) {
                         give_up(node, origin, last);
                         return 0;
                 }

@@ -32,6 +32,16 @@ static void list_nothing(Harness *h, const LinkId *links, size_t n) {
         }
 }
 
+/* As often as they are asked. */
+static void list_nothing_for(Harness *h, usec_t usec, const LinkId *links, size_t n) {
+        for (usec_t end_usec = harness_now(h) + usec; harness_now(h) < end_usec;) {
+                harness_advance(h, 100 * MSEC);
+                for (size_t i = 0; i < n; i++)
+                        if (harness_find(h, links[i], MESSAGE_MSG_RANGES))
+                                send_ranges(h, links[i], MESSAGE_MSG_RANGES, 1, 0);
+        }
+}
+
 static void assert_gap(Harness *h, uint64_t first, uint64_t last, uint64_t count) {
         const Notice *notice = harness_notice(h, NOTICE_GAP);
 
@@ -74,7 +84,10 @@ static void test_neighbours_are_asked_for_a_gap_and_it_is_counted_when_none_offe
         harness_advance(h, 499 * MSEC);
         assert_null(harness_find(h, links[0], MESSAGE_MSG_RANGES));
         harness_advance(h, 1 * MSEC);
-        list_nothing(h, links, 1);
+        list_nothing(h, links, 2);
+        list_nothing_for(h, 4 * SEC, links, 2);         /* it may be under way to them, too */
+        assert_int_equal(harness_n_deliveries(h), 1);
+        list_nothing_for(h, 2 * SEC, links, 1);
         assert_int_equal(harness_n_deliveries(h), 1);
         list_nothing(h, links + 1, 1);
         assert_int_equal(harness_n_deliveries(h), 2);
@@ -88,6 +101,21 @@ static void test_neighbours_are_asked_for_a_gap_and_it_is_counted_when_none_offe
         send_message(h, links[0], 3);
         assert_int_equal(harness_n_deliveries(h), 2);
         assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 3);
+}
+
+static void test_a_gap_before_an_old_message_is_counted_at_once_when_nobody_offers_it(void **state) {
+        Harness *h = *state;
+        LinkId link = link_in(h, 1);
+
+        harness_set_answering(h, true);
+        send_message(h, link, 1);
+        harness_advance(h, 2 * SEC);
+        harness_drop_sent(h);
+        send_gossip(h, link, 9, 1, 3, 5000, 1);        /* what was published before it is no longer under way */
+        harness_advance(h, 500 * MSEC);
+        list_nothing(h, &link, 1);
+        assert_int_equal(harness_n_deliveries(h), 2);
+        assert_gap(h, 2, 2, 1);
 }
 
 static void test_a_gap_that_is_offered_is_waited_for_30_seconds(void **state) {
@@ -128,14 +156,11 @@ static void test_many_gaps_are_told_once_a_second_with_the_sum(void **state) {
         harness_advance(h, 2 * SEC);
         for (uint64_t i = 1; i <= 21; i += 2)
                 send_message(h, link, i);
-        harness_advance(h, 600 * MSEC);
-        list_nothing(h, &link, 1);
+        list_nothing_for(h, 6 * SEC, &link, 1);
         assert_int_equal(harness_n_deliveries(h), 11);
         assert_gap(h, 2, 20, 10);
         send_message(h, link, 23);
-        harness_advance(h, 1 * SEC);
-        list_nothing(h, &link, 1);
-        harness_advance(h, 2 * SEC);
+        list_nothing_for(h, 7 * SEC, &link, 1);
         assert_gap(h, 22, 22, 1);
         assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 11);
 }
@@ -245,9 +270,7 @@ static void test_what_is_missing_at_the_end_of_an_epoch_is_counted(void **state)
         publisher = meet(h, 2);
         harness_advance(h, 2 * SEC);
         send_first(h, link, 2, 1, 3);
-        harness_advance(h, 600 * MSEC);
-        list_nothing(h, (LinkId[]) { link, publisher }, 2);
-        harness_advance(h, 200 * MSEC);
+        list_nothing_for(h, 7 * SEC, (LinkId[]) { link, publisher }, 2);
         assert_int_equal(harness_n_deliveries(h), 2);
         assert_int_equal(harness_delivery(h)->id.epoch, 2);
         assert_gap(h, 2, 3, 2);
@@ -347,6 +370,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_a_message_behind_a_gap_waits_until_it_is_filled),
                 TEST(test_neighbours_are_asked_for_a_gap_and_it_is_counted_when_none_offers_it),
+                TEST(test_a_gap_before_an_old_message_is_counted_at_once_when_nobody_offers_it),
                 TEST(test_a_gap_that_is_offered_is_waited_for_30_seconds),
                 TEST(test_without_any_neighbour_a_gap_is_waited_for_30_seconds),
                 TEST(test_many_gaps_are_told_once_a_second_with_the_sum),
