@@ -92,14 +92,30 @@ int gossip_on_any(Node *node, Session *session, const Message *message, usec_t n
         case MESSAGE_GRAFT:
                 return plumtree_on_graft(node, session, &message->ranges, now_usec);
         case MESSAGE_PRUNE:
-                plumtree_on_prune(session);
-                return 0;
+                return plumtree_on_prune(node, session);
         case MESSAGE_MSG_RANGES:
                 return repair_on_ranges(node, session, &message->ranges, now_usec);
         default:
                 assert(message->type == MESSAGE_MSG_WANT);
                 return repair_on_want(node, session, &message->ranges, now_usec);
         }
+}
+
+static_assert(PACE_USEC > OFFER_T1_USEC, "what is asked for must still be there");
+
+/*
+ * Publishing waits for the links, and for the stores: who misses a message asks for it as soon as OFFER_T1_USEC later, so that of
+ * what is younger there is never more than a store keeps. How long it has to wait, 0: not at all.
+ */
+static usec_t publishing_wait_usec(Node *node, size_t size, usec_t now_usec) {
+        const NodeIdentity *own = &node->identity;
+        PeerNode *peer = node->peer;
+
+        if (!plumtree_has_link(node))
+                return 0;               /* nobody misses anything yet */
+        if (plumtree_is_busy(node))
+                return RETRY_USEC;
+        return pace_wait_usec(&peer->pace, size, store_room(&peer->store, &own->id, own->epoch, peer->pace.total + size), now_usec);
 }
 
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret) {
@@ -116,7 +132,8 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
                 return -EMSGSIZE;
         if (!node_runs(node))
                 return -ENOTCONN;
-        if (plumtree_is_busy(node))
+        peer->retry_usec = publishing_wait_usec(node, store_cost(topic_size + payload.size), now_usec);
+        if (peer->retry_usec > 0)
                 return -EBUSY;
 
         message_set(&message, MESSAGE_GOSSIP, gossip,
@@ -130,13 +147,18 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
         if (r < 0)
                 return r;
         r = seen_hear(&peer->seen, &message.gossip.id.origin, message.gossip.id.epoch, now_usec, &origin);
+        if (r == -ENOSPC) {
+                peer->retry_usec = RETRY_USEC;
+                return -EBUSY;
+        }
         if (r < 0)
-                return r == -ENOSPC ? -EBUSY : r;
+                return r;
         r = seen_add(origin, message.gossip.id.sequence, now_usec);
         if (r < 0)
                 return r;
 
         peer->sequence++;
+        pace_add(&peer->pace, store_cost(frame->size), now_usec);
         node->counters[COUNTER_GOSSIP_PUBLISHED]++;
         *ret = message.gossip.id;
         r = order_take(node, origin, &message.gossip, frame, NULL, now_usec);
@@ -146,7 +168,7 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
 }
 
 usec_t peer_retry_usec(const Node *node) {
-        return RETRY_USEC;
+        return node->peer->retry_usec;
 }
 
 /* Sequence numbers belong to an epoch. What the last one of an epoch was, the first one of the next says. */

@@ -17,6 +17,7 @@
 #include "core/effect-queue.h"
 #include "core/member.h"
 #include "core/node.h"
+#include "core/range-queue.h"
 
 #define HANDSHAKE_USEC (5 * USEC_PER_SEC)
 #define DIAL_USEC (5 * USEC_PER_SEC)
@@ -100,7 +101,6 @@ typedef enum LinkState {
 /* What the broadcast knows of a link: plumtree.c, repair.c. */
 typedef struct LinkGossip {
         bool is_lazy;                   /* messages are announced on it, not sent */
-        bool is_congested;              /* lazy because its queue is full, and until it has drained */
         usec_t pruned_usec;             /* when we last sent PRUNE */
 
         bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */
@@ -108,8 +108,8 @@ typedef struct LinkGossip {
         usec_t listed_usec;             /* when theirs was last complete */
         RateLimit listings;             /* answered */
 
-        Range *wanted;                  /* what they asked for, and has not been sent yet: from first_wanted on */
-        size_t first_wanted, n_wanted, n_wanted_allocated;
+        RangeQueue behind;              /* what an eager link had no room for, and is sent when it has some */
+        RangeQueue wanted;              /* what they asked for, and has not been sent yet */
         uint64_t n_answered;            /* bytes of messages sent because they asked, */
         usec_t window_usec;             /* since then */
 } LinkGossip;

@@ -26,6 +26,7 @@
 
 #include "core/node-internal.h"
 #include "core/offer.h"
+#include "core/pace.h"
 #include "core/peer-node.h"
 #include "core/seen.h"
 #include "core/store.h"
@@ -108,11 +109,12 @@ struct PeerNode {
         Offers offers;
         Random when_to_repair;          /* and with whom: apart, so that it changes nothing of what the overlay draws */
         SeenOrigin *waiting;            /* those of which something is held back, or missing */
-        Range *announced;               /* first copies that lazy links were not told of yet */
-        size_t n_announced, n_announced_allocated;
+        RangeQueue announced;           /* first copies that lazy links were not told of yet */
         NodeIdentity publisher;         /* as which we publish: */
         uint64_t sequence;              /* of our last message */
         Previous previous;              /* the last one of our epoch before, .sequence 0: not known */
+        Pace pace;                      /* of what we publish */
+        usec_t retry_usec;              /* in which it may be more, after one was refused */
         unsigned n_hello;               /* periodic messages sent */
 
         unsigned n_fresh;               /* digests for a seed that are still to come because we have only just registered */
@@ -354,7 +356,7 @@ int plumtree_announce(Node *node);                      /* what has been collect
 /* A message came on that link, the first copy or another one. */
 void plumtree_on_first(Session *session);
 int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec);
-void plumtree_on_prune(Session *session);
+int plumtree_on_prune(Node *node, Session *session);
 int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
 /* Asks for what is offered and due. */

@@ -373,7 +373,7 @@ static void peer_free(Node *node) {
         duty_free_all(node);
         witness_free_all(node);
         crawl_free(peer->crawl);
-        free(peer->announced);
+        range_queue_done(&peer->announced);
         free(peer->high);
         offers_done(&peer->offers);
         store_done(&peer->store);

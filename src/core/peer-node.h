@@ -15,11 +15,12 @@
  * It is delivered here, stored, and sent or announced on every link; without any it waits in the store.
  *
  * Return: 0; -EINVAL a topic that is none; -EMSGSIZE; -EBUSY: half of the queue of every link that would take it at once is taken,
- * try again in peer_retry_usec(); -ENOTCONN the node does not run; -ENOMEM.
+ * or so much is under way that stores would lose some of it before everybody has it: try again in peer_retry_usec(); -ENOTCONN the
+ * node does not run; -ENOMEM.
  */
 int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, MessageId *ret);
 
-usec_t peer_retry_usec(const Node *node);
+usec_t peer_retry_usec(const Node *node);               /* after -EBUSY */
 
 /*
  * What was delivered here and is still stored, in that order: each delivery has a serial number, Delivery.serial. With these a

@@ -12,8 +12,9 @@
  * (offer.h); announcements are collected for 20 ms.
  *
  * Departures: announcements are ranges of sequence numbers, so that they cost next to nothing at any rate. A copy that we have
- * asked for is no reason to prune. A link whose queue is full becomes lazy until it has drained. The paper's optimisation by hop
- * counts is left out: it made the last delivery later, not earlier. With params.gossip_flood (profile classic) no link is pruned.
+ * asked for is no reason to prune. An eager link whose queue is full stays eager: messages wait in the store until it has room.
+ * The paper's optimisation by hop counts is left out: it made the last delivery later, not earlier. With params.gossip_flood
+ * (profile classic) no link is pruned.
  */
 
 #include <errno.h>
@@ -22,8 +23,8 @@
 
 #define ANNOUNCE_USEC (20 * USEC_PER_MSEC)
 #define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* copies that were under way when we pruned are no news */
-#define MERGE_LOOKBACK 16U                      /* collected ranges that a new message may extend */
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
+#define BEHIND_MAX 16384U                       /* ranges that wait for one link */
 #define BROKEN_MAX 256U                         /* announcements of one link that led to nothing, one after the other */
 #define STALLED_USEC (30 * USEC_PER_SEC)
 
@@ -53,75 +54,101 @@ void plumtree_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_
 
 static int announce(Node *node, const MessageId *id, usec_t now_usec) {
         PeerNode *peer = node->peer;
+        int r;
 
-        for (size_t i = peer->n_announced, n = 0; i > 0 && n < MERGE_LOOKBACK; i--, n++) {
-                Range *range = peer->announced + i - 1;
-
-                if (range->last + 1 == id->sequence && range->epoch == id->epoch && node_id_equal(&range->origin, &id->origin)) {
-                        range->last++;
-                        return 0;
-                }
-        }
-
-        if (peer->n_announced == peer->n_announced_allocated) {
-                size_t n = MAX((size_t) 4, 2 * peer->n_announced_allocated);
-                Range *announced = reallocarray(peer->announced, n, sizeof(*announced));
-
-                if (!announced)
-                        return -ENOMEM;
-                peer->announced = announced;
-                peer->n_announced_allocated = n;
-        }
-        peer->announced[peer->n_announced++] = (Range) { id->origin, id->epoch, id->sequence, id->sequence };
-        if (peer->n_announced == MESSAGE_RANGES_MAX)
+        r = range_queue_append_message(&peer->announced, id);
+        if (r < 0)
+                return r;
+        if (peer->announced.n == MESSAGE_RANGES_MAX)
                 return plumtree_announce(node);
-        if (peer->n_announced == 1)
+        if (!timer_is_set(&peer->announce))
                 timer_set(&node->timers, &peer->announce, usec_add(now_usec, ANNOUNCE_USEC));
         return 0;
+}
+
+/* The first ones of @ranges, as many as fit into one message. Return: how many, -ENOMEM. */
+static int ihave_encode(const RangeQueue *ranges, FrameBuffer **ret) {
+        Message message;
+        int r;
+
+        message.type = MESSAGE_IHAVE;
+        message.ranges.n_ranges = MIN(ranges->n, (size_t) MESSAGE_RANGES_MAX);
+        memcpy(message.ranges.ranges, range_queue_first(ranges), message.ranges.n_ranges * sizeof(Range));
+        r = message_encode(ret, &message);
+        return r < 0 ? r : (int) message.ranges.n_ranges;
+}
+
+static void ihave_send(Node *node, Session *session, FrameBuffer *frame) {
+        session_send_frame(node, session, frame, false);
+        node->counters[COUNTER_ANNOUNCEMENTS_SENT]++;
 }
 
 int plumtree_announce(Node *node) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
         PeerNode *peer = node->peer;
-        Message message;
         int r;
 
         timer_set(&node->timers, &peer->announce, USEC_INFINITY);
-        if (peer->n_announced == 0)
+        if (peer->announced.n == 0)
                 return 0;
 
-        message.type = MESSAGE_IHAVE;
-        message.ranges.n_ranges = peer->n_announced;
-        memcpy(message.ranges.ranges, peer->announced, peer->n_announced * sizeof(Range));
-        r = message_encode(&frame, &message);
+        r = ihave_encode(&peer->announced, &frame);
         if (r < 0)
                 return r;
-        peer->n_announced = 0;
+        range_queue_drop(&peer->announced, (size_t) r);
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (link_carries(session) && session->gossip.is_lazy) {
-                        session_send_frame(node, session, frame, false);
-                        node->counters[COUNTER_ANNOUNCEMENTS_SENT]++;
-                }
+                if (link_carries(session) && session->gossip.is_lazy)
+                        ihave_send(node, session, frame);
+        return 0;
+}
+
+/* What waits for room is announced instead. */
+static int turn_lazy(Node *node, Session *session) {
+        RangeQueue *behind = &session->gossip.behind;
+
+        session->gossip.is_lazy = true;
+        while (behind->n > 0) {
+                _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
+                int r;
+
+                r = ihave_encode(behind, &frame);
+                if (r < 0)
+                        return r;
+                range_queue_drop(behind, (size_t) r);
+                ihave_send(node, session, frame);
+        }
+        range_queue_done(behind);
         return 0;
 }
 
 /* ---- forwarding ---- */
 
+/* A message behind others that wait does so, too: each link carries them in the order in which they came. */
+static int forward_to(Node *node, Session *session, const MessageId *id, FrameBuffer *frame, usec_t now_usec) {
+        RangeQueue *behind = &session->gossip.behind;
+
+        if (behind->n == 0 && link_has_space(session, frame->size, node->settings.params.queue_max)) {
+                plumtree_send(node, session, frame, now_usec);
+                node->counters[COUNTER_GOSSIP_FORWARDED]++;
+                return 0;
+        }
+        return behind->n < BEHIND_MAX ? range_queue_append_message(behind, id) : turn_lazy(node, session);
+}
+
 int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId but, usec_t now_usec) {
-        size_t max = node->settings.params.queue_max;
         bool has_lazy = false;
 
         for (Session *session = node->sessions; session; session = session->hh.next) {
+                int r;
+
                 if (!link_carries(session) || session->link == but)
                         continue;
-                if (!session->gossip.is_lazy && !link_has_space(session, frame->size, max))
-                        session->gossip.is_lazy = session->gossip.is_congested = true;
-                if (session->gossip.is_lazy) {
-                        has_lazy = true;
-                        continue;
+                if (!session->gossip.is_lazy) {
+                        r = forward_to(node, session, id, frame, now_usec);
+                        if (r < 0)
+                                return r;
                 }
-                plumtree_send(node, session, frame, now_usec);
-                node->counters[COUNTER_GOSSIP_FORWARDED]++;
+                has_lazy = has_lazy || session->gossip.is_lazy;
         }
         return has_lazy ? announce(node, id, now_usec) : 0;
 }
@@ -131,9 +158,9 @@ bool plumtree_is_busy(const Node *node) {
         size_t n_eager = 0;
 
         for (const Session *session = node->sessions; session; session = session->hh.next) {
-                if (!link_carries(session) || (session->gossip.is_lazy && !session->gossip.is_congested))
+                if (!link_carries(session) || session->gossip.is_lazy)
                         continue;
-                if (session->n_queued <= node->settings.params.queue_max / 2)
+                if (session->n_queued <= node->settings.params.queue_max / 2 && session->gossip.behind.n == 0)
                         return false;
                 n_eager++;
         }
@@ -143,27 +170,27 @@ bool plumtree_is_busy(const Node *node) {
 /* ---- the tree ---- */
 
 void plumtree_on_first(Session *session) {
-        if (!session->gossip.is_congested)
-                session->gossip.is_lazy = false;
+        session->gossip.is_lazy = false;
 }
 
 int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec) {
         Message message = { .type = MESSAGE_PRUNE };
         LinkGossip *gossip = &session->gossip;
+        int r;
 
         if (!link_carries(session) || node->settings.params.gossip_flood || offers_are_asked(&node->peer->offers, session->link))
                 return 0;
         if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->liveness.srtt_usec))
                 return 0;
 
-        gossip->is_lazy = true;
         gossip->pruned_usec = now_usec;
         node->counters[COUNTER_PRUNES_SENT]++;
-        return session_send(node, session, &message);
+        r = session_send(node, session, &message);
+        return r < 0 ? r : turn_lazy(node, session);
 }
 
-void plumtree_on_prune(Session *session) {
-        session->gossip.is_lazy = true;
+int plumtree_on_prune(Node *node, Session *session) {
+        return link_carries(session) ? turn_lazy(node, session) : 0;
 }
 
 int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
@@ -250,11 +277,8 @@ int plumtree_graft(Node *node, usec_t now_usec) {
 /* No message is sent from here: whoever reports what was sent may be carrying out what we asked for. */
 void plumtree_on_sent(Node *node, Session *session, usec_t now_usec) {
         LinkGossip *gossip = &session->gossip;
-        size_t max = node->settings.params.queue_max;
 
-        if (gossip->is_congested && session->n_queued < max / 4)
-                gossip->is_congested = gossip->is_lazy = false;
-        if (gossip->n_wanted > 0 && session->n_queued < max / 2)
+        if (gossip->wanted.n + gossip->behind.n > 0 && session->n_queued < node->settings.params.queue_max / 2)
                 timer_set(&node->timers, &node->peer->answer, MIN(node->peer->answer.when_usec, now_usec));
 }
 
@@ -262,7 +286,8 @@ void plumtree_link_down(Node *node, Session *session) {
         LinkGossip *gossip = &session->gossip;
 
         offers_forget_link(&node->peer->offers, session->link);
-        free(gossip->wanted);
+        range_queue_done(&gossip->behind);
+        range_queue_done(&gossip->wanted);
         *gossip = (LinkGossip) {};
 }
 

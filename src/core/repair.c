@@ -21,7 +21,7 @@
 #define LISTING_FRAMES_MAX 32U
 #define WANTED_MAX 16384U                       /* ranges that wait for one link */
 #define WANTED_FACTOR 8U                        /* so many whole stores in a minute are more than anybody can need */
-#define ANSWERS_PER_TURN 32U                    /* ranges and messages, on one link */
+#define ANSWERS_PER_TURN 32U                    /* messages, on one link */
 
 /* ---- asking ---- */
 
@@ -150,40 +150,22 @@ int repair_link_up(Node *node, Session *session, usec_t now_usec) {
 
 /* ---- answering ---- */
 
-static int wanted_add(LinkGossip *gossip, const RangesMessage *ranges) {
-        if (gossip->first_wanted > 0) {
-                memmove(gossip->wanted, gossip->wanted + gossip->first_wanted, gossip->n_wanted * sizeof(Range));
-                gossip->first_wanted = 0;
-        }
-        if (gossip->n_wanted + ranges->n_ranges > gossip->n_wanted_allocated) {
-                size_t n = MAX(gossip->n_wanted + ranges->n_ranges, 2 * gossip->n_wanted_allocated);
-                Range *wanted = reallocarray(gossip->wanted, n, sizeof(*wanted));
-
-                if (!wanted)
-                        return -ENOMEM;
-                gossip->wanted = wanted;
-                gossip->n_wanted_allocated = n;
-        }
-        memcpy(gossip->wanted + gossip->n_wanted, ranges->ranges, ranges->n_ranges * sizeof(Range));
-        gossip->n_wanted += ranges->n_ranges;
-        return 0;
-}
-
 int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
         LinkGossip *gossip = &session->gossip;
         int r;
 
         if (ranges->n_ranges == 0 || !link_carries(session))
                 return 0;
-        if (gossip->n_wanted + ranges->n_ranges > WANTED_MAX)
+        if (gossip->wanted.n + ranges->n_ranges > WANTED_MAX)
                 return session_protocol_error(node, session, "It asks for more than it takes.", now_usec);
-        r = wanted_add(gossip, ranges);
+        r = range_queue_append(&gossip->wanted, ranges->ranges, ranges->n_ranges);
         if (r < 0)
                 return r;
         return repair_answer(node, now_usec);
 }
 
-static int answer_one(Node *node, Session *session, const StoredMessage *stored, usec_t now_usec) {
+/* Sent as it was forwarded, but for its age. Return: its size, -ENOMEM. */
+static int send_stored(Node *node, Session *session, const StoredMessage *stored, usec_t now_usec) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *copy = NULL;
         uint32_t age_msec = (uint32_t) (stored_age(stored, now_usec) / USEC_PER_MSEC);
         Message message;
@@ -195,39 +177,50 @@ static int answer_one(Node *node, Session *session, const StoredMessage *stored,
         r = gossip_copy(&copy, &message.gossip, age_msec, message.gossip.n_hops);
         if (r < 0)
                 return r;
-
         plumtree_send(node, session, copy, now_usec);
-        session->gossip.n_answered += copy->size;
-        node->counters[COUNTER_GOSSIP_REPAIRED]++;
+        return (int) copy->size;
+}
+
+/* The next message that is still stored, of those that wait. Return: its size; 0: there is none any more; -ENOMEM. */
+static int send_next(Node *node, Session *session, RangeQueue *queue, usec_t now_usec) {
+        Range *range;
+
+        while ((range = range_queue_first(queue))) {
+                const StoredMessage *stored = store_find_from(&node->peer->store, &range->origin, range->epoch, range->first);
+
+                if (stored && stored->sequence <= range->last) {
+                        if (stored->sequence < range->last)
+                                range->first = stored->sequence + 1;
+                        else
+                                range_queue_drop(queue, 1);
+                        return send_stored(node, session, stored, now_usec);
+                }
+                range_queue_drop(queue, 1);
+        }
         return 0;
 }
 
-/* Sends what waits for a link, as far as there is room. Return: 1 when there is room and more to send, 0, -ENOMEM. */
+/* Sends what waits for a link, as far as there is room; first what they asked for. Return: 1 when there is room and more to send,
+ * 0, -ENOMEM. */
 static int answer_link(Node *node, Session *session, usec_t now_usec) {
         LinkGossip *gossip = &session->gossip;
-        unsigned n_left = ANSWERS_PER_TURN;
 
-        while (gossip->n_wanted > 0 && session->n_queued < node->settings.params.queue_max / 2) {
-                Range *range = gossip->wanted + gossip->first_wanted;
-                const StoredMessage *stored = store_find_from(&node->peer->store, &range->origin, range->epoch, range->first);
-                bool is_there = stored && stored->sequence <= range->last;
+        for (unsigned n = 0; n < ANSWERS_PER_TURN && session->n_queued < node->settings.params.queue_max / 2; n++) {
                 int r;
 
-                if (n_left-- == 0)
-                        return 1;
-                if (is_there) {
-                        r = answer_one(node, session, stored, now_usec);
-                        if (r < 0)
-                                return r;
-                }
-                if (is_there && stored->sequence < range->last) {
-                        range->first = stored->sequence + 1;
+                r = send_next(node, session, &gossip->wanted, now_usec);
+                if (r > 0) {
+                        gossip->n_answered += (unsigned) r;
+                        node->counters[COUNTER_GOSSIP_REPAIRED]++;
                         continue;
                 }
-                gossip->first_wanted++;
-                gossip->n_wanted--;
+                if (r == 0)
+                        r = send_next(node, session, &gossip->behind, now_usec);
+                if (r <= 0)
+                        return r;
+                node->counters[COUNTER_GOSSIP_FORWARDED]++;
         }
-        return 0;
+        return gossip->wanted.n + gossip->behind.n > 0 && session->n_queued < node->settings.params.queue_max / 2;
 }
 
 /* Somebody asks for everything, again and again. */
@@ -241,7 +234,7 @@ static bool asks_too_much(const Node *node, LinkGossip *gossip, usec_t now_usec)
 
 static Session *find_glutton(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session->gossip.n_wanted > 0 && link_carries(session) && asks_too_much(node, &session->gossip, now_usec))
+                if (session->gossip.wanted.n > 0 && link_carries(session) && asks_too_much(node, &session->gossip, now_usec))
                         return session;
         return NULL;
 }
@@ -252,7 +245,7 @@ int repair_answer(Node *node, usec_t now_usec) {
         int r = 0;
 
         for (Session *session = node->sessions; session && r >= 0; session = session->hh.next)
-                if (session->gossip.n_wanted > 0 && link_carries(session)) {
+                if (session->gossip.wanted.n + session->gossip.behind.n > 0 && link_carries(session)) {
                         r = answer_link(node, session, now_usec);
                         more = more || r > 0;
                 }

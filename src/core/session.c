@@ -96,7 +96,8 @@ static void session_free(Node *node, Session *session, int error) {
         node->n_sessions--;
         timer_done(&node->timers, &session->liveness.timer);
         timer_done(&node->timers, &session->timer);
-        free(session->gossip.wanted);
+        range_queue_done(&session->gossip.behind);
+        range_queue_done(&session->gossip.wanted);
         free(session);
 }
 

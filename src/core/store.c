@@ -16,9 +16,13 @@ void store_set_bounds(Store *store, size_t size_max, usec_t age_max_usec) {
         store->age_max_usec = age_max_usec;
 }
 
-/* What a message costs, its entry and its places in the two lists included. */
+/* Its entry and its places in the two lists included. */
+size_t store_cost(size_t frame_size) {
+        return sizeof(StoredMessage) + 2 * sizeof(StoredMessage *) + sizeof(FrameBuffer) + frame_size;
+}
+
 static size_t message_size(const StoredMessage *message) {
-        return sizeof(*message) + 2 * sizeof(message) + sizeof(FrameBuffer) + message->frame->size;
+        return store_cost(message->frame->size);
 }
 
 static StoredMessage *message_free(StoredMessage *message) {
@@ -163,8 +167,31 @@ static void origin_drop_oldest(Store *store, StoreOrigin *origin) {
 
 /* ---- making room ---- */
 
+static size_t store_target(const Store *store) {
+        return store->size_max - store->size_max / SLACK_FACTOR;
+}
+
+/* The level to which store_make_room() cuts those that hold most: it rises by what those below it leave free. */
+size_t store_room(const Store *store, const NodeId *id, uint64_t epoch, size_t enough) {
+        const StoreOrigin *own = origin_find(store, id, epoch);
+        size_t level = store_target(store) / (HASH_COUNT(store->origins) + 1), last = 0;
+
+        while (level > last && level < enough) {
+                size_t n = 1, left = store_target(store);
+
+                for (const StoreOrigin *origin = store->origins; origin; origin = origin->hh.next)
+                        if (origin != own && origin->size <= level)
+                                left -= MIN(left, origin->size);
+                        else if (origin != own)
+                                n++;
+                last = level;
+                level = MAX(level, left / n);
+        }
+        return level;
+}
+
 static void store_make_room(Store *store) {
-        size_t target = store->size_max - store->size_max / SLACK_FACTOR;
+        size_t target = store_target(store);
         size_t n_origins = HASH_COUNT(store->origins);
 
         while (store->size > target) {

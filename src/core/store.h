@@ -70,6 +70,13 @@ void store_set_bounds(Store *store, size_t size_max, usec_t age_max_usec);
  */
 int store_add(Store *store, const MessageId *id, FrameBuffer *frame, usec_t age_usec, usec_t now_usec, StoredMessage **ret);
 
+/* How many bytes a frame costs in a store, what is kept about it included. */
+size_t store_cost(size_t frame_size);
+
+/* How many bytes of this origin the store keeps beside what it has of others: what they leave free, or as much as those of them
+ * are cut to that hold most. Once it is seen to be @enough, that is not looked into any further. */
+size_t store_room(const Store *store, const NodeId *id, uint64_t epoch, size_t enough);
+
 /* Drops what has become too old. */
 void store_expire(Store *store, usec_t now_usec);
 

@@ -163,8 +163,8 @@ static int publish_authorized(sd_bus_message *m, void *userdata, sd_bus_error *e
 
         r = peer_publish(peerd->daemon.node, topic, slice_of(data, size), daemon_now(&peerd->daemon), &id);
         if (r == -EBUSY)
-                return bus_error_set(error, r, "Too much waits on every link; try again in %" PRIu64 " ms.",
-                                     peer_retry_usec(peerd->daemon.node) / USEC_PER_MSEC);
+                return bus_error_set(error, r, "Too much is under way; try again in %" PRIu64 " ms.",
+                                     peer_retry_usec(peerd->daemon.node) / USEC_PER_MSEC + 1);
         if (r < 0)
                 return r;
 

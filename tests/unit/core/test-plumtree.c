@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "core/offer.h"
+#include "core/pace.h"
 
 static int publish(Harness *h, size_t size) {
         static uint8_t payload[PAYLOAD_MAX];
@@ -271,6 +272,31 @@ static void test_links_that_are_lazy_keep_nobody_from_publishing(void **state) {
         assert_int_equal(publish(h, 1), 0);
 }
 
+static void test_publish_is_busy_while_stores_could_lose_what_is_asked_for(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        usec_t retry_usec;
+        (void) state;
+
+        settings.params.store_size_max = 1024 * 1024;
+        h = peer_new(&settings);
+        for (unsigned i = 0; i < 20; i++)               /* nobody can miss anything yet */
+                assert_int_equal(publish(h, 100 * 1024), 0);
+        (void) link_in(h, 1);
+        harness_set_answering(h, true);
+        harness_advance(h, PACE_USEC);
+        for (unsigned i = 0; i < 9; i++)
+                assert_int_equal(publish(h, 100 * 1024), 0);
+        assert_int_equal(publish(h, 100 * 1024), -EBUSY);
+        assert_int_equal(peer_sequence(harness_node(h)), 29);
+        retry_usec = peer_retry_usec(harness_node(h));
+        assert_in_range(retry_usec, 500 * MSEC, PACE_USEC);
+        harness_advance(h, retry_usec - 1);
+        assert_int_equal(publish(h, 100 * 1024), -EBUSY);
+        harness_advance(h, 1);
+        assert_int_equal(publish(h, 100 * 1024), 0);
+}
+
 static void test_an_empty_queue_takes_any_message(void **state) {
         NodeSettings settings = quiet_settings(PROFILE_LAN);
         _cleanup_(harness_freep) Harness *h = NULL;
@@ -285,45 +311,93 @@ static void test_an_empty_queue_takes_any_message(void **state) {
         expect(h, link, MESSAGE_GOSSIP);
 }
 
-static void test_a_full_link_turns_lazy_until_three_quarters_have_drained(void **state) {
+/* A peer with a link that reads nothing and has no more room, behind which messages @ret_n + 1 to 2000 wait. */
+static Harness *peer_with_full_link(LinkId *from, LinkId *full, uint64_t *ret_n) {
         NodeSettings settings = quiet_settings(PROFILE_LAN);
-        _cleanup_(harness_freep) Harness *h = NULL;
-        LinkId from, full;
-        uint64_t sequence = 0, n_sent = 0;
-        (void) state;
+        uint64_t sequence = 0;
+        Harness *h;
 
         settings.params.queue_max = 65536;
         h = peer_new(&settings);
-        from = link_in(h, 1);
-        full = link_in(h, 2);
+        *from = link_in(h, 1);
+        *full = link_in(h, 2);
         harness_set_answering(h, true);
         harness_drop_sent(h);
-        harness_set_reading(h, full, false);
+        harness_set_reading(h, *full, false);
         while (sequence < 2000)
-                send_message(h, from, ++sequence);
-        while (harness_find(h, full, MESSAGE_GOSSIP))
-                n_sent++;
-        assert_in_range(n_sent, 800, 1000);             /* of 68 bytes */
+                send_message(h, *from, ++sequence);
+        for (*ret_n = 0; harness_find(h, *full, MESSAGE_GOSSIP); (*ret_n)++)
+                ;
+        assert_in_range(*ret_n, 800, 1000);             /* of 68 bytes */
         assert_int_equal(harness_n_deliveries(h), 2000);
-        send_message(h, from, ++sequence);
-        harness_advance(h, 20 * MSEC);
-        assert_int_equal(expect(h, full, MESSAGE_IHAVE)->ranges.ranges[0].last, sequence);
+        return h;
+}
 
-        /* Neither does a GRAFT change that: what it asks for waits, too, and nothing of it is dropped. */
-        send_ranges(h, full, MESSAGE_GRAFT, n_sent + 1, sequence);
-        expect_nothing(h, full);
+static void test_what_a_full_link_has_no_room_for_waits_and_is_sent_in_order(void **state) {
+        _cleanup_(harness_freep) Harness *h = NULL;
+        const Message *waited;
+        LinkId from, full;
+        uint64_t n_sent;
+        (void) state;
+
+        h = peer_with_full_link(&from, &full, &n_sent);
+        harness_advance(h, 1 * SEC);
+        assert_null(harness_find(h, full, MESSAGE_GOSSIP));
         assert_int_equal(node_on_sent(harness_node(h), full, 40000, 1, harness_now(h)), 0);
         harness_advance(h, 1 * MSEC);
-        assert_int_equal(expect(h, full, MESSAGE_GOSSIP)->gossip.id.sequence, n_sent + 1);
+        waited = expect(h, full, MESSAGE_GOSSIP);
+        assert_int_equal(waited->gossip.id.sequence, ++n_sent);
+        assert_true(waited->gossip.age_msec >= 1000);
+        send_message(h, from, 2001);                    /* one that would fit does not overtake those that wait */
         harness_set_reading(h, full, true);
         assert_int_equal(node_on_sent(harness_node(h), full, 100000, 1, harness_now(h)), 0);
         harness_advance(h, 100 * MSEC);
-        for (n_sent += 1; harness_find(h, full, MESSAGE_GOSSIP); n_sent++)
-                ;
-        assert_int_equal(n_sent, sequence);
-
-        send_message(h, from, ++sequence);              /* eager again */
+        while (n_sent < 2001)
+                assert_int_equal(expect(h, full, MESSAGE_GOSSIP)->gossip.id.sequence, ++n_sent);
+        send_message(h, from, 2002);                    /* nothing waits any more */
         expect(h, full, MESSAGE_GOSSIP);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_REPAIRED), 0);
+        assert_int_equal(counted(h, COUNTER_ANNOUNCEMENTS_SENT), 0);
+}
+
+static void test_what_waits_for_a_link_that_is_pruned_is_announced(void **state) {
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId from, full;
+        uint64_t n_sent;
+        const Range *range;
+        (void) state;
+
+        h = peer_with_full_link(&from, &full, &n_sent);
+        send_prune(h, full);
+        range = expect(h, full, MESSAGE_IHAVE)->ranges.ranges;
+        assert_int_equal(range->first, n_sent + 1);
+        assert_int_equal(range->last, 2000);
+
+        /* What is asked for waits for room, too, and nothing of it is dropped. */
+        send_ranges(h, full, MESSAGE_GRAFT, n_sent + 1, 2000);
+        expect_nothing(h, full);
+        harness_set_reading(h, full, true);
+        assert_int_equal(node_on_sent(harness_node(h), full, 100000, 1, harness_now(h)), 0);
+        harness_advance(h, 100 * MSEC);
+        while (n_sent < 2000)
+                assert_int_equal(expect(h, full, MESSAGE_GOSSIP)->gossip.id.sequence, ++n_sent);
+        assert_true(counted(h, COUNTER_GOSSIP_REPAIRED) > 1000);
+}
+
+static void test_who_is_behind_with_everything_is_told_of_what_is_new(void **state) {
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId from, full;
+        uint64_t n_sent;
+        (void) state;
+
+        /* One message of each publisher's epoch, so that no two are one range. */
+        h = peer_with_full_link(&from, &full, &n_sent);
+        for (uint8_t origin = 20; !harness_find(h, full, MESSAGE_IHAVE); origin++) {
+                assert_true(origin < 250);
+                for (uint64_t sequence = 2; sequence <= 400; sequence += 2)
+                        send_gossip(h, from, origin, 1, sequence, 0, 1);
+        }
+        assert_true(counted(h, COUNTER_ANNOUNCEMENTS_SENT) >= 16384 / MESSAGE_RANGES_MAX);
 }
 
 static void test_a_link_that_takes_nothing_for_30_seconds_is_ended(void **state) {
@@ -389,8 +463,11 @@ int main(void) {
                 TEST(test_endless_announcements_cost_no_more_than_4096_places),
                 TEST(test_publish_is_busy_when_every_link_is_half_full),
                 TEST(test_links_that_are_lazy_keep_nobody_from_publishing),
+                cmocka_unit_test(test_publish_is_busy_while_stores_could_lose_what_is_asked_for),
                 cmocka_unit_test(test_an_empty_queue_takes_any_message),
-                cmocka_unit_test(test_a_full_link_turns_lazy_until_three_quarters_have_drained),
+                cmocka_unit_test(test_what_a_full_link_has_no_room_for_waits_and_is_sent_in_order),
+                cmocka_unit_test(test_what_waits_for_a_link_that_is_pruned_is_announced),
+                cmocka_unit_test(test_who_is_behind_with_everything_is_told_of_what_is_new),
                 TEST(test_a_link_that_takes_nothing_for_30_seconds_is_ended),
                 TEST(test_control_messages_do_not_wait_for_room),
         };

@@ -126,6 +126,33 @@ static void test_who_publishes_most_loses_first_and_all_keep_a_share(void **stat
         store_done(&store);
 }
 
+static void test_what_fits_into_the_room_of_an_origin_is_kept(void **state) {
+        const NodeId own = message(1, 1).origin;
+        Random random = random_from_run(1);
+        Store store;
+        (void) state;
+
+        for (unsigned run = 0; run < 100; run++) {
+                unsigned n_others = (unsigned) random_below(&random, 12);
+                uint64_t sequence = 0;
+                size_t room;
+
+                store_init(&store, MIB, 600 * SEC);
+                for (uint8_t other = 2; other < 2 + n_others; other++)
+                        for (uint64_t n = random_below(&random, 800); n > 0; n--)
+                                (void) add_of(&store, other, n, 1000, 0, 1 * SEC, NULL);
+                room = store_room(&store, &own, 1, SIZE_MAX);
+                assert_true(room >= MIB / 16 * 15 / (n_others + 1));
+                assert_true(store_room(&store, &own, 1, 1000) >= 1000);
+                for (size_t left = room; left >= store_cost(1000); left -= store_cost(1000))
+                        assert_int_equal(add_of(&store, 1, ++sequence, 1000, 0, 1 * SEC, NULL), 1);
+                assert_int_equal(n_of(&store, 1), sequence);
+                if (n_others == 0)
+                        assert_int_equal(room, MIB / 16 * 15);
+                store_done(&store);
+        }
+}
+
 static void test_one_that_is_larger_than_all_of_it_is_not_kept(void **state) {
         Store store;
 
@@ -319,6 +346,7 @@ int main(void) {
                 cmocka_unit_test(test_messages_go_when_they_are_too_old),
                 cmocka_unit_test(test_the_bytes_are_bounded_and_the_oldest_go),
                 cmocka_unit_test(test_who_publishes_most_loses_first_and_all_keep_a_share),
+                cmocka_unit_test(test_what_fits_into_the_room_of_an_origin_is_kept),
                 cmocka_unit_test(test_one_that_is_larger_than_all_of_it_is_not_kept),
                 cmocka_unit_test(test_smaller_bounds_are_kept_to_at_once),
                 cmocka_unit_test(test_ranges_are_those_kept),
