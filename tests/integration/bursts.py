@@ -44,10 +44,12 @@ class Bursts(NetworkTest):
             self.assertIsNone(re.search(r"The link to .* is gone: (?!replaced by a newer connection)", log), log)
 
     def start_line(self):
+        """So it begins; peers that hear of each other link by and by, on a slow machine before the burst."""
         self.start_network(0, 5)
         for one, other in zip(self.peers, self.peers[1:]):
             self.ctl("-i", one, "connect", f"127.0.0.1:{port_of(other)}")
-        self.assertEqual([len(self.json("-i", peer, "peers", "--links")["peers"]) for peer in self.peers], [1, 2, 2, 2, 1])
+        for n, peer in zip([1, 2, 2, 2, 1], self.peers):
+            self.assertGreaterEqual(len(self.json("-i", peer, "peers", "--links")["peers"]), n)
 
     def test_from_one_end_of_a_line(self):
         self.start_line()

@@ -272,9 +272,16 @@ class Messages(SharedNetworkTest):
             link.session.send("MSG_RANGES", range=[])
             for sequence in (1, 5):
                 link.session.send("GOSSIP", stamp=model.Stamp(node.id, node.epoch, sequence, 0, 1), topic="/gap", payload=b"")
-            for _ in range(40):             # it stores none of them, and says so when it is asked
-                time.sleep(0.1)
-                link.session.send("MSG_RANGES", range=[])
+            listings = 0                    # it stores none of them, and says so when it is asked
+
+            def is_told():
+                nonlocal listings
+                while listings < len(link.bodies("MSG_RANGES")):
+                    link.session.send("MSG_RANGES", range=[])
+                    listings += 1
+                return "messages of forgetful are lost" in self.net.log(self.other)
+
+            self.net.wait_for(is_told, "the gap is told")
             self.assertEqual(watcher.signal("Gap").body, [node.id.hex(), 2, 4, 3])
         self.assertEqual(self.net.json("-i", self.other, "statistics")["statistics"]["GossipLost"], lost + 3)
         self.net.wait_log(self.other, r"3 messages of \S+ are lost, from 2 to 4: no neighbour has them any more\.")
