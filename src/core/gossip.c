@@ -111,10 +111,10 @@ static usec_t publishing_wait_usec(Node *node, size_t size, usec_t now_usec) {
         const NodeIdentity *own = &node->identity;
         PeerNode *peer = node->peer;
 
-        if (!plumtree_has_link(node))
-                return 0;               /* nobody misses anything yet */
         if (plumtree_is_busy(node))
                 return RETRY_USEC;
+        if (!plumtree_has_link(node) || plumtree_n_eager(node) >= node->members.n_live)
+                return 0;               /* nobody misses anything yet, or everybody has it from us */
         return pace_wait_usec(&peer->pace, size, store_room(&peer->store, &own->id, own->epoch, peer->pace.total + size), now_usec);
 }
 

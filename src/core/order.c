@@ -4,7 +4,8 @@
  * The order of each publisher: its messages are delivered as it numbered them. One behind a gap is held back, in the store, until
  * the gap is filled, or no neighbour offers what is missing, or GAP_USEC; then the gap is counted and told once, and delivery goes
  * on. What fills it later is forwarded, and not delivered. What is not older than UNDER_WAY_USEC may be on its way to our
- * neighbours, too: it counts as missing when they do not offer it after that.
+ * neighbours, too: it counts as missing when they do not offer it after that. Before the store drops what is held back, the gap is
+ * given up.
  *
  * A publisher that nobody has told us of begins with the lowest message that somebody offers. One whose first message here is not
  * its first of all may have published others before our time, or they are on their way by a longer one: that message is held back
@@ -179,6 +180,10 @@ static usec_t decide(Node *node, SeenOrigin *origin, bool *ask, usec_t now_usec)
         usec_t noticed_usec = is_inner ? origin->intervals[1].noticed_usec : origin->end_usec;
         usec_t patience_usec = usec_add(noticed_usec, OFFER_T1_USEC);
 
+        if (store_is_pressed(&peer->store, seen_id(origin), origin->epoch, origin->delivered)) {
+                give_up(node, origin, last);
+                return 0;
+        }
         if (now_usec < patience_usec)
                 return patience_usec;
         if (origin->is_tentative) {

@@ -346,6 +346,7 @@ void gossip_on_own_record(Node *node);                  /* our id or epoch may b
 
 /* A link that is up, and not about to go. */
 bool link_carries(const Session *session);
+size_t plumtree_n_eager(const Node *node);
 bool plumtree_has_link(const Node *node);
 /* Sends a message, as data. */
 void plumtree_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_usec);

@@ -32,6 +32,14 @@ bool link_carries(const Session *session) {
         return session->link_state == LINK_UP && !session->lingering && !session->ending;
 }
 
+size_t plumtree_n_eager(const Node *node) {
+        size_t n = 0;
+
+        for (const Session *session = node->sessions; session; session = session->hh.next)
+                n += link_carries(session) && !session->gossip.is_lazy;
+        return n;
+}
+
 bool plumtree_has_link(const Node *node) {
         for (const Session *session = node->sessions; session; session = session->hh.next)
                 if (link_carries(session))

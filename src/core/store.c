@@ -190,6 +190,13 @@ size_t store_room(const Store *store, const NodeId *id, uint64_t epoch, size_t e
         return level;
 }
 
+bool store_is_pressed(const Store *store, const NodeId *id, uint64_t epoch, uint64_t sequence) {
+        const StoreOrigin *origin = store->size > store_target(store) ? origin_find(store, id, epoch) : NULL;
+
+        return origin && origin->size > store->size_max / HASH_COUNT(store->origins) / 2 &&
+               origin_place(origin, sequence + 1) - origin->begin < (origin->end - origin->begin) / 2;
+}
+
 static void store_make_room(Store *store) {
         size_t target = store_target(store);
         size_t n_origins = HASH_COUNT(store->origins);

@@ -77,6 +77,10 @@ size_t store_cost(size_t frame_size);
  * are cut to that hold most. Once it is seen to be @enough, that is not looked into any further. */
 size_t store_room(const Store *store, const NodeId *id, uint64_t epoch, size_t enough);
 
+/* Whether messages of this origin above @sequence are about to go for want of room: the store is full, they are more than half of
+ * what it has of the origin, and that is more than half of what every origin is left with. */
+bool store_is_pressed(const Store *store, const NodeId *id, uint64_t epoch, uint64_t sequence);
+
 /* Drops what has become too old. */
 void store_expire(Store *store, usec_t now_usec);
 

@@ -135,7 +135,7 @@ static void test_who_was_away_for_longer_than_messages_are_stored_counts_what_it
 
         params.hello_count = 0;
         params.store_age_usec = 30 * SEC;
-        sim = network_of_params(6, 1, 10, &params);
+        sim = network_of_params(12, 1, 10, &params);
         assert_true(sim_run_until(sim, connected, 60 * SEC));
         sim_run_for(sim, 30 * SEC);
         (void) publish(sim, 1);
@@ -189,6 +189,33 @@ static void test_slow_readers_hold_up_nobody_else(void **state) {
                 assert_in_range(sim_n_delivered(sim, ids + i), 38, 40);
 }
 
+static void test_what_a_full_link_has_no_room_for_comes_in_order_when_it_has(void **state) {
+        static char payload[8193];
+        Params params = params_of_profile(PROFILE_LAN);
+        _cleanup_(sim_freep) Sim *sim = NULL;
+        MessageId ids[100];
+
+        memset(payload, 'x', sizeof(payload) - 1);
+        params.hello_count = 0;
+        params.queue_max = 64 * 1024;
+        sim = network_of_params(9, 1, 10, &params);
+        assert_true(sim_run_until(sim, connected, 60 * SEC));
+        for (unsigned i = 0; i < 20; i++) {
+                (void) publish(sim, 1);
+                sim_run_for(sim, 1 * SEC);
+        }
+        for (unsigned i = 2; i <= 4; i++)
+                sim_set_slow(sim, i, 100 * 1000);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++) {
+                assert_int_equal(sim_publish(sim, 1, "/test", payload, ids + i), 0);
+                sim_run_for(sim, 20 * USEC_PER_MSEC);
+        }
+        sim_run_for(sim, 30 * SEC);
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++)
+                assert_int_equal(sim_n_delivered(sim, ids + i), 10);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_steady_sender_reaches_all_without_copies),
@@ -199,6 +226,7 @@ int main(void) {
                 cmocka_unit_test(test_who_was_away_for_longer_than_messages_are_stored_counts_what_it_missed),
                 cmocka_unit_test(test_who_passes_nothing_on_keeps_nothing_from_the_others),
                 cmocka_unit_test(test_slow_readers_hold_up_nobody_else),
+                cmocka_unit_test(test_what_a_full_link_has_no_room_for_comes_in_order_when_it_has),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,26 @@ static void test_a_gap_that_is_offered_is_waited_for_30_seconds(void **state) {
         assert_gap(h, 2, 4, 3);
 }
 
+static void test_a_gap_is_given_up_before_the_store_drops_what_is_behind_it(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId link;
+        (void) state;
+
+        settings.params.store_size_max = 1024 * 1024;
+        h = peer_new(&settings);
+        link = link_in(h, 1);
+        harness_set_answering(h, true);
+        send_message(h, link, 1);
+        send_ranges(h, link, MESSAGE_IHAVE, 2, 2);      /* it is offered, and never comes */
+        for (uint64_t sequence = 3; sequence <= 20000; sequence++)
+                send_message(h, link, sequence);
+        harness_advance(h, 1 * SEC);
+        assert_int_equal(harness_n_deliveries(h), 19999);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 1);
+        assert_gap(h, 2, 2, 1);
+}
+
 static void test_without_any_neighbour_a_gap_is_waited_for_30_seconds(void **state) {
         Harness *h = *state;
         LinkId link = link_in(h, 1);
@@ -372,6 +392,7 @@ int main(void) {
                 TEST(test_neighbours_are_asked_for_a_gap_and_it_is_counted_when_none_offers_it),
                 TEST(test_a_gap_before_an_old_message_is_counted_at_once_when_nobody_offers_it),
                 TEST(test_a_gap_that_is_offered_is_waited_for_30_seconds),
+                cmocka_unit_test(test_a_gap_is_given_up_before_the_store_drops_what_is_behind_it),
                 TEST(test_without_any_neighbour_a_gap_is_waited_for_30_seconds),
                 TEST(test_many_gaps_are_told_once_a_second_with_the_sum),
                 cmocka_unit_test(test_the_gaps_of_a_publisher_are_bounded),

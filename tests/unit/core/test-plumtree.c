@@ -276,19 +276,25 @@ static void test_publish_is_busy_while_stores_could_lose_what_is_asked_for(void 
         NodeSettings settings = quiet_settings(PROFILE_LAN);
         _cleanup_(harness_freep) Harness *h = NULL;
         usec_t retry_usec;
+        LinkId link;
         (void) state;
 
         settings.params.store_size_max = 1024 * 1024;
         h = peer_new(&settings);
         for (unsigned i = 0; i < 20; i++)               /* nobody can miss anything yet */
                 assert_int_equal(publish(h, 100 * 1024), 0);
-        (void) link_in(h, 1);
+        link = link_in(h, 1);
         harness_set_answering(h, true);
+        harness_advance(h, PACE_USEC);
+        for (unsigned i = 0; i < 15; i++)               /* everybody has it from us */
+                assert_int_equal(publish(h, 100 * 1024), 0);
+        send_prune(h, link);
+        (void) link_in(h, 2);
         harness_advance(h, PACE_USEC);
         for (unsigned i = 0; i < 9; i++)
                 assert_int_equal(publish(h, 100 * 1024), 0);
         assert_int_equal(publish(h, 100 * 1024), -EBUSY);
-        assert_int_equal(peer_sequence(harness_node(h)), 29);
+        assert_int_equal(peer_sequence(harness_node(h)), 44);
         retry_usec = peer_retry_usec(harness_node(h));
         assert_in_range(retry_usec, 500 * MSEC, PACE_USEC);
         harness_advance(h, retry_usec - 1);
