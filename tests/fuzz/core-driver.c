@@ -221,7 +221,7 @@ static void check_broadcast(const Node *node) {
                 }
         assert(n_origins == peer->seen.n_origins && n_origins <= ORIGINS_MAX);
         assert(peer->store.size <= STORE_SIZE_MAX);
-        assert(peer->n_announced < MESSAGE_RANGES_MAX);
+        assert(peer->announced.n < MESSAGE_RANGES_MAX);
         for (size_t i = 0; i < peer->offers.n_links; i++)
                 assert(peer->offers.links[i].n <= OFFERS_PER_LINK_MAX);
 }
