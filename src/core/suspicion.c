@@ -273,7 +273,7 @@ static bool was_broken_off(const Session *session, SessionEnd end) {
 int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
         Member *member = member_table_find(&node->members, &session->subject);
 
-        if (end == END_BY_US || !member || member->asked_usec == 0 || member->concluded)
+        if (!member || member->asked_usec == 0 || member->concluded)
                 return 0;               /* or it called meanwhile */
 
         if (was_broken_off(session, end) && !member->asked_again) {
@@ -294,13 +294,11 @@ int suspicion_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
         case END_UNREACHABLE:
         case END_LOST:
         case END_CLOSED:
+        case END_BY_US:         /* what it answered could not be read */
                 /* What fails at once, for want of a route or of a file descriptor perhaps, is no silence yet. */
                 timer_set(&node->timers, &member->timer,
                           timer_is_set(&session->timer) ? MAX(session->timer.when_usec, now_usec) : now_usec);
                 return 0;
-
-        case END_BY_US:
-                break;
         }
         return 0;
 }

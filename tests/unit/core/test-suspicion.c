@@ -2,6 +2,8 @@
 
 /* docs/PROTOCOL.md, sections 5.3 and 6.4: when a peer that does not answer is accused, and when it is not. */
 
+#include <errno.h>
+
 #include "overlay.h"
 
 static void expect_alive(Harness *h, uint8_t n) {
@@ -86,6 +88,26 @@ static void test_silence_takes_three_time_outs(void **state) {
                         assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
                         probe = expect_dial(h, 1);
                 }
+        }
+        expect_accused(h, 1, EVIDENCE_SILENT, 3);
+        expect_no_dial(h);
+}
+
+/* We end the session ourselves then: the question is as open as before. */
+static void test_an_answer_that_cannot_be_read_is_no_answer(void **state) {
+        Harness *h = *state;
+        LinkId probe = break_link(h, LINK_RESET);
+
+        for (unsigned i = 0; i < 3; i++) {
+                harness_change(h, probe, LINK_CONNECTED);
+                (void) expect(h, probe, MESSAGE_HELLO);
+                assert_int_equal(node_on_malformed(harness_node(h), probe, -EBADMSG, harness_now(h)), 0);
+                harness_settle(h);
+                expect_close(h, probe, CLOSE_PROTOCOL);
+                assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);
+                harness_advance(h, 500 * MSEC);
+                if (i < 2)
+                        probe = expect_dial(h, 1);
         }
         expect_accused(h, 1, EVIDENCE_SILENT, 3);
         expect_no_dial(h);
@@ -525,6 +547,7 @@ int main(void) {
                 TEST_QUIET(test_where_nobody_listens_any_more_it_is_settled_at_once),
                 TEST_QUIET(test_another_id_settles_it_at_once),
                 TEST_QUIET(test_silence_takes_three_time_outs),
+                TEST_QUIET(test_an_answer_that_cannot_be_read_is_no_answer),
                 TEST_QUIET(test_what_fails_at_once_has_its_time_all_the_same),
                 TEST_QUIET(test_who_breaks_off_is_asked_again_without_waiting),
                 TEST_QUIET(test_who_breaks_off_once_has_three_time_outs),
