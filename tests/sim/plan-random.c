@@ -13,7 +13,7 @@
 typedef enum Fault {
         FAULT_CRASH, FAULT_POWER_CUT, FAULT_STOP, FAULT_PAUSE, FAULT_SUSPEND, FAULT_START, FAULT_START_EMPTY, FAULT_MOVE,
         FAULT_CLONE, FAULT_HALF_OPEN, FAULT_CUT, FAULT_PARTITION, FAULT_LOSS, FAULT_SLOW, FAULT_MUTE, FAULT_CLOCK, FAULT_CHURN,
-        FAULT_SEEDS, FAULT_PUBLISH,
+        FAULT_SEEDS, FAULT_PUBLISH, FAULT_LATE, FAULT_TWICE, FAULT_REORDER,
         _FAULT_MAX,
 } Fault;
 
@@ -53,6 +53,14 @@ static void draw_partition(Draw *draw) {
                 draw_nodes(draw, 0, VERB_GROUP, at, last, group);
                 at = draw_below(draw, draw->n_nodes);
         }
+}
+
+/* Of few frames or of nearly all. */
+static void draw_alteration(Draw *draw, PlanVerb verb, unsigned i, usec_t until_usec) {
+        static const unsigned shares[] = { 1000, 20000, 200000, 900000 };
+
+        draw_nodes(draw, 0, verb, i, i, shares[draw_below(draw, ELEMENTSOF(shares))]);
+        draw_nodes(draw, until_usec, verb, i, i, 0);
 }
 
 static void draw_fault(Draw *draw, Fault fault) {
@@ -152,6 +160,18 @@ static void draw_fault(Draw *draw, Fault fault) {
 
         case FAULT_PUBLISH:
                 draw_nodes(draw, 0, VERB_PUBLISH, i, i, 1 + draw_below(draw, 3));
+                break;
+
+        case FAULT_LATE:
+                draw_alteration(draw, VERB_LATE, i, pause_usec);
+                break;
+
+        case FAULT_TWICE:
+                draw_alteration(draw, VERB_TWICE, i, pause_usec);
+                break;
+
+        case FAULT_REORDER:
+                draw_alteration(draw, VERB_REORDER, i, pause_usec);
                 break;
 
         case _FAULT_MAX:

@@ -33,6 +33,8 @@ static void recover(Sim *sim) {
         for (unsigned i = 0; i < sim_n_nodes(sim); i++) {
                 sim_set_slow(sim, i, 0);
                 sim_set_mute(sim, i, false);
+                for (Alteration alteration = 0; alteration < _ALTER_MAX; alteration++)
+                        sim_set_alter(sim, i, alteration, 0);
                 if (sim_is_running(sim, i))
                         sim_thaw(sim, i);
                 else
@@ -103,6 +105,18 @@ static void act_on_node(const PlanAction *action, Sim *sim, unsigned i) {
         case VERB_MUTE:
         case VERB_UNMUTE:
                 sim_set_mute(sim, i, action->verb == VERB_MUTE);
+                break;
+        case VERB_WRONG:
+                sim_set_alter(sim, i, ALTER_WRONG, (unsigned) action->number);
+                break;
+        case VERB_LATE:
+                sim_set_alter(sim, i, ALTER_LATE, (unsigned) action->number);
+                break;
+        case VERB_TWICE:
+                sim_set_alter(sim, i, ALTER_TWICE, (unsigned) action->number);
+                break;
+        case VERB_REORDER:
+                sim_set_alter(sim, i, ALTER_ORDER, (unsigned) action->number);
                 break;
         case VERB_CLOCK:
                 sim_set_clock(sim, i, action->offset_usec);

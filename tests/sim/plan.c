@@ -12,7 +12,8 @@
 #define CLONES_MAX 64U          /* nodes beyond seeds and peers that a plan may speak of */
 
 typedef enum PlanArguments {
-        TAKES_NOTHING, TAKES_NODES, TAKES_NODES_NODES, TAKES_NODES_NUMBER, TAKES_NODES_OFFSET, TAKES_SHARE,
+        TAKES_NOTHING, TAKES_NODES, TAKES_NODES_NODES, TAKES_NODES_NUMBER, TAKES_NODES_OFFSET, TAKES_NODES_SHARE,
+        TAKES_SHARE,
 } PlanArguments;
 
 static const struct {
@@ -38,6 +39,10 @@ static const struct {
         [VERB_SLOW]             = { "slow",             TAKES_NODES_NUMBER },
         [VERB_MUTE]             = { "mute",             TAKES_NODES },
         [VERB_UNMUTE]           = { "unmute",           TAKES_NODES },
+        [VERB_WRONG]            = { "wrong",            TAKES_NODES_SHARE },
+        [VERB_LATE]             = { "late",             TAKES_NODES_SHARE },
+        [VERB_TWICE]            = { "twice",            TAKES_NODES_SHARE },
+        [VERB_REORDER]          = { "reorder",          TAKES_NODES_SHARE },
         [VERB_CLOCK]            = { "clock",            TAKES_NODES_OFFSET },
         [VERB_FORGET_SEEDS]     = { "forget-seeds",     TAKES_NODES },
         [VERB_PUBLISH]          = { "publish",          TAKES_NODES_NUMBER },
@@ -279,7 +284,8 @@ static int parse_pause(Parser *parser, PlanAction action) {
 static int parse_action(Parser *parser) {
         static const size_t n_words[] = {
                 [TAKES_NOTHING] = 3, [TAKES_NODES] = 4, [TAKES_NODES_NODES] = 5,
-                [TAKES_NODES_NUMBER] = 5, [TAKES_NODES_OFFSET] = 5, [TAKES_SHARE] = 4,
+                [TAKES_NODES_NUMBER] = 5, [TAKES_NODES_OFFSET] = 5, [TAKES_NODES_SHARE] = 5,
+                [TAKES_SHARE] = 4,
         };
         PlanAction action = {};
         PlanArguments arguments;
@@ -309,6 +315,8 @@ static int parse_action(Parser *parser) {
                 r = parse_nodes_word(parser, parser->words[4], &action.other_first, &action.other_last);
         if (r >= 0 && arguments == TAKES_NODES_NUMBER)
                 r = parse_number_word(parser, parser->words[4], 0, 1000000, &action.number);
+        if (r >= 0 && arguments == TAKES_NODES_SHARE)
+                r = parse_share_word(parser, parser->words[4], &action.number);
         if (r >= 0 && arguments == TAKES_NODES_OFFSET)
                 r = parse_offset_word(parser, parser->words[4], &action.offset_usec);
         return r < 0 ? r : add(parser, action);
@@ -424,6 +432,10 @@ static void print_action(const PlanAction *action, FILE *out) {
                 print_nodes(out, action->other_first, action->other_last);
         if (arguments == TAKES_NODES_NUMBER)
                 fprintf(out, " %" PRIu64, action->number);
+        if (arguments == TAKES_NODES_SHARE) {
+                fprintf(out, " ");
+                print_share(out, action->number);
+        }
         if (arguments == TAKES_NODES_OFFSET) {
                 fprintf(out, action->offset_usec < 0 ? " -" : " ");
                 print_time(out, (usec_t) (action->offset_usec < 0 ? -action->offset_usec : action->offset_usec));

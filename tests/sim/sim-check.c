@@ -81,7 +81,7 @@ static void check_records(Sim *sim, unsigned i, const Record *records, size_t n)
 }
 
 void check_message(Sim *sim, unsigned i, const Message *message) {
-        if (!sim->strict)
+        if (!sim->strict || sim->has_lied)
                 return;
 
         switch ((unsigned) message->type) {
@@ -120,7 +120,7 @@ void check_message(Sim *sim, unsigned i, const Message *message) {
 static bool is_well(const Sim *sim, unsigned i) {
         const SimNode *node = sim->nodes + i;
 
-        return node->node && !node->frozen && node->slow == 0 && sim->now_usec - node->harmed_usec > PEACE_USEC;
+        return node->node && !node->frozen && node->slow == 0 && !sim_alters(sim, i) && sim->now_usec - node->harmed_usec > PEACE_USEC;
 }
 
 /* Nobody who is well takes another one for dead that is well, and has been long enough for all doubts to be settled. */
@@ -148,7 +148,7 @@ static bool ends_can_tell(const Sim *sim, const Connection *connection) {
                 const End *end = connection->ends + side;
                 const SimNode *node = sim->nodes + end->node;
 
-                if (node->frozen || node->slow > 0 || (end->flow && end->flow->n_stalled > 0) ||
+                if (node->frozen || node->slow > 0 || sim_alters(sim, end->node) || (end->flow && end->flow->n_stalled > 0) ||
                     !sim_reaches(sim, end->node, connection->ends[!side].node))
                         return false;
         }

@@ -69,6 +69,13 @@ static void sim_hang_up(Sim *sim, unsigned i, LinkId link, bool flush) {
         connection_release(sim, connection);
 }
 
+static bool sim_send_as(Sim *sim, Connection *connection, unsigned side, FrameBuffer *frame, bool is_data) {
+        if (is_data)
+                return flow_send_data(sim, connection, side, frame);
+        sim_send(sim, connection, side, EVENT_FRAME, frame);
+        return true;
+}
+
 static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
         SimNode *node = sim->nodes + i;
         unsigned type = effect->frame->data[4], side;
@@ -78,10 +85,13 @@ static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
 
         traffic_sent(sim, i, effect->frame);
         if (open && !(node->mute && (type == MESSAGE_GOSSIP || type == MESSAGE_IHAVE))) {
-                if (effect->is_data)
-                        taken = flow_send_data(sim, connection, !side, effect->frame);
-                else
-                        sim_send(sim, connection, !side, EVENT_FRAME, effect->frame);
+                FrameBuffer *frame = effect->frame;
+                bool altered = alter_frame(sim, i, connection, !side, &frame);
+
+                if (frame)
+                        taken = sim_send_as(sim, connection, !side, frame, effect->is_data);
+                if (altered)
+                        (void) frame_buffer_unref(frame);
         }
         if (effect->is_data && taken)
                 must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
@@ -179,17 +189,36 @@ void sim_settle(Sim *sim, unsigned i, int r) {
         sim_check(sim, i);
 }
 
+/* As a daemon takes it: io/connection.c. */
+static void sim_on_unreadable(Sim *sim, const Event *event, int error) {
+        Node *node = sim->nodes[event->node].node;
+
+        flow_read(sim, event->connection, event->side, event->frame->size);
+        sim_settle(sim, event->node, node_on_received(node, event->link, sim->now_usec));
+        if (error == 0)
+                sim_settle(sim, event->node, node_on_unknown(node, event->link, event->frame->data[FRAME_LENGTH_SIZE],
+                                                             sim->now_usec));
+        else
+                sim_settle(sim, event->node, node_on_malformed(node, event->link, error, sim->now_usec));
+}
+
 static void sim_on_frame(Sim *sim, const Event *event) {
         Node *node = sim->nodes[event->node].node;
         Message message;
         Frame frame;
         int r;
 
-        if (frame_decode(&frame, event->frame->data, event->frame->size, node_frame_size_max(node, event->link)) <= 0)
+        r = (int) frame_decode(&frame, event->frame->data, event->frame->size, node_frame_size_max(node, event->link));
+        if (r <= 0 && !sim->has_altered)
                 sim_fail(sim, "node %u was sent a frame that it may not receive", event->node);
-        r = message_decode(&message, &frame);
-        if (r <= 0)
-                sim_fail(sim, "node %u was sent a message that it cannot read", event->node);
+        if (r > 0)
+                r = message_decode(&message, &frame);
+        if (r <= 0) {
+                if (!sim->has_lied)
+                        sim_fail(sim, "node %u was sent a message that it cannot read", event->node);
+                sim_on_unreadable(sim, event, r);
+                return;
+        }
         if (message.type == MESSAGE_GOSSIP) {
                 traffic_payload(sim, &message.gossip.id);
                 event->connection->ends[event->side].n_payloads++;

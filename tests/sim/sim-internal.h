@@ -139,6 +139,7 @@ typedef struct SimNode {
         bool frozen;
         bool suspended;         /* with its kernel */
         bool mute;              /* forwards no messages to everybody */
+        unsigned alter[_ALTER_MAX];     /* of a million frames that it sends */
         unsigned group;
         unsigned generation;    /* of its address */
         uint64_t slow;          /* bytes a second that its process reads; 0: as fast as they come */
@@ -180,6 +181,7 @@ struct Sim {
         usec_t latency_min_usec, latency_max_usec;
         unsigned loss;          /* frames of a million that need to be sent again */
         usec_t harmed_usec;     /* when a fault last had to do with all */
+        bool has_altered, has_lied;     /* some frame may have been altered; its bytes, too */
         bool strict;
         usec_t check_usec;      /* when links are compared next */
         Owner *owners;
@@ -226,6 +228,12 @@ void flow_flush(Sim *sim, Connection *connection, unsigned side, bool send);
 size_t flow_n_ahead(const End *to);
 void flow_free(End *to);
 void sim_carry(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame);
+
+/* ---- sim-alter.c: frames that do not arrive as they were sent ---- */
+
+bool sim_alters(const Sim *sim, unsigned i);
+/* False: the frame is sent as it is. Else what is to be sent instead, to be given back; NULL: it has been seen to. */
+bool alter_frame(Sim *sim, unsigned i, Connection *connection, unsigned side, FrameBuffer **frame);
 
 /* ---- sim.c ---- */
 

@@ -119,11 +119,21 @@ void check_store(Sim *sim, unsigned i) {
 
 /* ---- in the end ---- */
 
+/* Nothing is taken of an epoch that a later one has followed already: order.c. */
+static bool is_before_its_time(const PeerNode *peer, const Range *range) {
+        SeenPublisher *publisher;
+
+        HASH_FIND(hh, peer->seen.publishers, &range->origin, sizeof(range->origin), publisher);
+        return publisher && publisher->latest && publisher->latest->epoch > range->epoch;
+}
+
 /* One message of the range that was not there, nor given up, and that its holder keeps for a while yet. */
 static bool peer_lacks(const PeerNode *peer, const Store *held, const Range *range, usec_t now_usec, uint64_t *ret) {
         const SeenOrigin *origin = seen_find(&peer->seen, &range->origin, range->epoch);
         uint64_t first = range->first, last = range->last, missing_first, missing_last;
 
+        if (!origin && is_before_its_time(peer, range))
+                return false;
         for (; first <= last; first = missing_last + 1) {
                 missing_first = first;
                 missing_last = last;

@@ -79,6 +79,16 @@ void sim_set_latency(Sim *sim, usec_t min_usec, usec_t max_usec);
 /* So many frames of a million are lost at first, and hold up what follows on their connection until they are sent again. */
 void sim_set_loss(Sim *sim, unsigned per_million);
 
+typedef enum Alteration {
+        ALTER_WRONG,            /* some bytes of it are others */
+        ALTER_LATE,             /* by up to 20 s, and nothing else waits for it */
+        ALTER_TWICE,
+        ALTER_ORDER,            /* others overtake it */
+        _ALTER_MAX,
+} Alteration;
+/* So many of a million frames that the node sends from now on, of any type. */
+void sim_set_alter(Sim *sim, unsigned i, Alteration alteration, unsigned per_million);
+
 void sim_run_for(Sim *sim, usec_t duration_usec);
 /* Runs until the condition holds, looking each 10 ms, or each @step_usec. False when it does not after @limit_usec. */
 bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec);

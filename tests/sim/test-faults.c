@@ -141,6 +141,64 @@ static void test_a_node_that_moved_is_found_at_its_new_address(void **state) {
         assert_gossip_reaches_all(sim, 5);
 }
 
+/* ---- frames that do not arrive as they were sent ---- */
+
+static bool pair_linked(Sim *sim) {
+        return sim_linked(sim, 0, 1) && sim_linked(sim, 1, 0);
+}
+
+static void test_what_cannot_be_read_ends_a_session_and_no_more(void **state) {
+        _cleanup_(sim_freep) Sim *sim = pair(11);
+
+        sim_set_alter(sim, 0, ALTER_WRONG, 1000000);
+        sim_run_for(sim, 30 * USEC_PER_SEC);
+        assert_true(sim_n_notices(sim, 1, NOTICE_PROTOCOL_ERROR) > 0);
+
+        sim_set_alter(sim, 0, ALTER_WRONG, 0);
+        assert_true(sim_run_until(sim, pair_linked, 15 * USEC_PER_MINUTE));
+}
+
+static void test_what_comes_twice_is_delivered_once(void **state) {
+        _cleanup_(sim_freep) Sim *sim = pair(12);
+        MessageId id;
+
+        sim_set_alter(sim, 0, ALTER_TWICE, 1000000);
+        id = publish(sim, 0);
+        sim_set_alter(sim, 0, ALTER_TWICE, 0);
+        sim_run_for(sim, 5 * USEC_PER_SEC);
+        assert_int_equal(sim_broadcast(sim, &id).n_payloads, 2);
+        assert_int_equal(sim_n_delivered(sim, &id), 2);         /* once at either */
+}
+
+static void test_what_comes_late_comes(void **state) {
+        _cleanup_(sim_freep) Sim *sim = pair(13);
+        MessageId late, soon;
+
+        sim_set_alter(sim, 0, ALTER_LATE, 1000000);
+        late = publish(sim, 0);
+        sim_set_alter(sim, 0, ALTER_LATE, 0);
+        sim_run_for(sim, 200 * USEC_PER_MSEC);
+        assert_int_equal(sim_n_delivered(sim, &late), 1);
+        soon = publish(sim, 1);
+        sim_run_for(sim, 21 * USEC_PER_SEC);
+        assert_int_equal(sim_n_delivered(sim, &late), 2);
+        assert_int_equal(sim_n_delivered(sim, &soon), 2);
+}
+
+static void test_what_is_overtaken_is_delivered_in_order(void **state) {
+        _cleanup_(sim_freep) Sim *sim = pair(14);
+        MessageId ids[20];
+
+        sim_set_strict(sim);                                    /* order is one of its rules */
+        sim_set_alter(sim, 0, ALTER_ORDER, 500000);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                ids[i] = publish(sim, 0);
+        sim_set_alter(sim, 0, ALTER_ORDER, 0);
+        sim_run_for(sim, 5 * USEC_PER_SEC);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                assert_int_equal(sim_n_delivered(sim, ids + i), 2);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_sent_over_a_cut_way_waits_and_arrives),
@@ -150,6 +208,10 @@ int main(void) {
                 cmocka_unit_test(test_a_suspended_host_wakes_with_its_connections),
                 cmocka_unit_test(test_a_clock_that_was_set_back_does_not_lower_the_epoch),
                 cmocka_unit_test(test_a_node_that_moved_is_found_at_its_new_address),
+                cmocka_unit_test(test_what_cannot_be_read_ends_a_session_and_no_more),
+                cmocka_unit_test(test_what_comes_twice_is_delivered_once),
+                cmocka_unit_test(test_what_comes_late_comes),
+                cmocka_unit_test(test_what_is_overtaken_is_delivered_in_order),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
