@@ -13,20 +13,33 @@
 
 #define AGE_MAX_USEC (10 * USEC_PER_MINUTE)     /* no honest copy is under way for longer, unless it is stored for longer */
 #define AGE_SLACK_USEC (15 * USEC_PER_SEC)      /* a store looks for what is too old from time to time only */
+#define UNCONFIRMED_MAX 2U                      /* epochs of one publisher, later than that of its record */
 #define RETRY_USEC (50 * USEC_PER_MSEC)         /* in which a queue that moves at all has moved */
 #define HELLO_TOPIC "/p2pnet/hello"
 #define HELLO_MEMBERS_MAX 64U
 
-/* Nobody else can publish in our name, and nothing honest is that old. */
-static bool gossip_is_impossible(const Node *node, const GossipMessage *gossip) {
+/* In our name, and not by us. */
+static bool gossip_is_forged(const Node *node, const MessageId *id) {
         const NodeIdentity *own = &node->identity;
 
-        if (node_id_equal(&gossip->id.origin, &own->id) &&
-            (gossip->id.epoch > own->epoch || (gossip->id.epoch == own->epoch && gossip->id.sequence > node->peer->sequence)))
-                return true;
+        return node_id_equal(&id->origin, &own->id) &&
+               (id->epoch > own->epoch || (id->epoch == own->epoch && id->sequence > node->peer->sequence));
+}
+
+/* Nothing honest is that old. */
+static bool gossip_is_impossible(const Node *node, const GossipMessage *gossip) {
         return (usec_t) gossip->age_msec * USEC_PER_MSEC >
                        usec_add(MAX(AGE_MAX_USEC, node->settings.params.store_age_usec), AGE_SLACK_USEC) ||
                gossip->n_hops == UINT8_MAX;
+}
+
+/* Of an epoch that the publisher's own record does not know of yet: it is on its way, too. Epochs without end would displace
+ * the one that the publisher is in. */
+static bool gossip_is_unconfirmed(const Node *node, const MessageId *id) {
+        const Member *member = member_table_find(&node->members, &id->origin);
+
+        return member && id->epoch > member->record.epoch && !seen_find(&node->peer->seen, &id->origin, id->epoch) &&
+               seen_n_later(&node->peer->seen, &id->origin, member->record.epoch) >= UNCONFIRMED_MAX;
 }
 
 /* The first copy of a message. */
@@ -54,7 +67,14 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
         SeenOrigin *origin;
         int r;
 
-        if (gossip_is_impossible(node, gossip)) {
+        /* Whoever sends what it announced has kept its word, whatever becomes of that here. */
+        offers_came(&peer->offers, &gossip->id, session->link, now_usec);
+        if (gossip_is_forged(node, &gossip->id)) {
+                /* Whoever believes it takes ours for older ones, until there are some of a later epoch. */
+                node->counters[COUNTER_GOSSIP_REFUSED]++;
+                return gossip->id.epoch < EPOCH_MAX ? node_leave_epoch(node, gossip->id.epoch, now_usec) : 0;
+        }
+        if (gossip_is_impossible(node, gossip) || gossip_is_unconfirmed(node, &gossip->id)) {
                 node->counters[COUNTER_GOSSIP_REFUSED]++;
                 return 0;
         }
@@ -71,7 +91,6 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
         if (r < 0)
                 return r;
 
-        offers_came(&peer->offers, &gossip->id, session->link, now_usec);
         if (r == 0) {
                 node->counters[COUNTER_GOSSIP_DUPLICATES]++;
                 return plumtree_on_duplicate(node, session, now_usec);

@@ -12,7 +12,10 @@
  * After the dissemination component of SWIM (Das, Gupta, Motivala, DSN 2002, section 4.1). Departure: it does not ride on pings,
  * which would take seconds; news are flooded on the overlay, each once per link at most.
  *
- * What one link may tell in a minute is bounded by how many members there are. Whoever goes on beyond that lies.
+ * What one link may tell in a minute is bounded by how many members there are. Whoever goes on beyond that lies. Some that lie
+ * together, or one on all of its links, may each stay within it, while those who pass all of it on would not: so what anybody
+ * else makes us tell is bounded for all of them together, and below that. Accusations beyond it are ignored, records are taken over,
+ * but not passed on. As long as that goes on, news get lost, and so would refutations: nobody is held dead then (verdict.c).
  */
 
 #include <errno.h>
@@ -25,7 +28,15 @@
 #define DIGESTS_BURST 4U
 #define TOLD_USEC USEC_PER_MINUTE               /* in which a link may tell so much, and per member: */
 #define TOLD_MIN 1024U
-#define TOLD_PER_MEMBER 8U                      /* four accusers, twice refuted, joined, left */
+#define TOLD_PER_MEMBER 20U
+/* What others make us tell in that time, whoever they are: half as much twice, as minutes do not begin together, and the rest is
+ * for comparisons. So nobody is closed upon because of what it was told. */
+#define PASSED_MIN (TOLD_MIN / 2)
+#define PASSED_PER_MEMBER 8U                    /* as many refutations and the like, */
+#define ACCUSED_MIN (TOLD_MIN / 4)
+#define ACCUSED_PER_MEMBER 4U                   /* as four accusers */
+
+#define FLOODED_WAITS 2U                        /* so many of the longest waits for an accused */
 
 #define NEWS_MAX MESSAGE_RECORDS_MAX
 
@@ -101,11 +112,42 @@ int members_on_news_timer(Node *node, usec_t now_usec) {
         return r;
 }
 
+/* ---- how much of it ---- */
+
+static bool passed_is_below(Node *node, size_t min, size_t per_member, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
+        if (now_usec >= usec_add(peer->passed_usec, TOLD_USEC)) {
+                peer->passed_usec = now_usec;
+                peer->n_passed = 0;
+        }
+        if (peer->n_passed < min + per_member * node->members.n)
+                return true;
+        peer->flooded_usec = now_usec;
+        node->counters[COUNTER_NEWS_IGNORED]++;
+        return false;
+}
+
+bool members_may_accuse(Node *node, usec_t now_usec) {
+        return passed_is_below(node, ACCUSED_MIN, ACCUSED_PER_MEMBER, now_usec);
+}
+
+bool members_is_flooded(const Node *node, usec_t now_usec) {
+        usec_t since_usec = node->peer->flooded_usec;
+
+        return since_usec > 0 && now_usec < usec_add(since_usec, FLOODED_WAITS * node->settings.params.suspicion_max_usec);
+}
+
 static int news_add(Node *node, const News *news, usec_t now_usec) {
         PeerNode *peer = node->peer;
 
         if (node->state == NODE_STOPPING || links_n(node) == 0)
                 return 0;               /* whoever comes compares first */
+        if (news->from != 0) {
+                if (!passed_is_below(node, PASSED_MIN, PASSED_PER_MEMBER, now_usec))
+                        return 0;
+                peer->n_passed++;
+        }
         if (!peer->news) {
                 peer->news = malloc(NEWS_MAX * sizeof(*news));
                 if (!peer->news)

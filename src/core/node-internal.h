@@ -9,7 +9,8 @@
  *      handshake.c     HELLO, two sessions with one id, one id at two addresses
  *      liveness.c      liveness requests on links
  *      seed-list.c     the configured seeds: names, attempts, sessions
- *      node.c          the facade: events in, timers, who we are and what is held of us
+ *      identity.c      who we are, and what is held of us
+ *      node.c          the facade: events in, timers
  */
 
 #include "base/random.h"
@@ -30,6 +31,8 @@
 /* How far we jump above an epoch that we are shown, at most: two copies of one node that are shown the same must
  * not come to share an epoch, too, by which alone they can be told apart. A second, as epochs are microseconds. */
 #define EPOCH_JUMP (UINT64_C(1) << 20)
+#define EPOCH_RAISES_USEC (10 * USEC_PER_SEC)
+#define EPOCH_RAISES 4U         /* in that time */
 #define CHECKS_MAX 16U
 #define PINGS_MAX 64U
 #define NEIGHBOURS_NAMED 4U             /* in a PONG, and kept of one */
@@ -111,6 +114,7 @@ typedef struct LinkGossip {
         RangeQueue behind;              /* what an eager link had no room for, and is sent when it has some */
         RangeQueue wanted;              /* what they asked for, and has not been sent yet */
         uint64_t n_answered;            /* bytes of messages sent because they asked, */
+        size_t n_stored_max;            /* of which so many were stored at most, */
         usec_t window_usec;             /* since then */
 } LinkGossip;
 
@@ -271,7 +275,8 @@ struct Node {
         unsigned last_seed_number;
 
         PendingPing *pings;             /* PINGS_MAX, once somebody has asked for one */
-        RateLimit id_changes;
+        RateLimit id_changes, epoch_raises;
+        uint64_t epoch_shown;           /* the highest one that was left alone so far; below our own: none */
         uint64_t counters[_COUNTER_MAX];
         Distributions *distributions;   /* borrowed, or NULL */
 
@@ -305,6 +310,10 @@ Record node_record(const Node *node);
 
 /* Somebody said what it holds of us: refutes, or jumps over a higher epoch. */
 int node_on_held(Node *node, const Held *held, usec_t now_usec);
+/* Somebody speaks in our name, in our epoch or a later one: takes an epoch above @shown, unless that was done too often. */
+int node_leave_epoch(Node *node, uint64_t shown, usec_t now_usec);
+/* When it was, and it may be done again. */
+int node_leave_shown_epoch(Node *node, usec_t now_usec);
 
 /* A node that lives elsewhere has our id: takes a new one, ends all sessions, begins again. */
 int node_take_new_id(Node *node, usec_t now_usec);

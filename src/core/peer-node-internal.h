@@ -124,6 +124,9 @@ struct PeerNode {
 
         News *news;                     /* that our links have not been told yet */
         size_t n_news;
+        usec_t passed_usec;             /* the minute began in which others made us tell @n_passed of them */
+        size_t n_passed;
+        usec_t flooded_usec;            /* when that was last too much; 0: never */
 
         usec_t deaf_until_usec;         /* we have slept, and accuse nobody before */
         Inquiry *inquiries;             /* of ours, about nodes that do not answer us */
@@ -325,6 +328,10 @@ void verdict_clock_jumped(Node *node, usec_t now_usec);
 int members_news(Node *node, const Member *member, LinkId from, usec_t now_usec);
 int members_accusation(Node *node, const Suspicion *suspicion, LinkId from, usec_t now_usec);
 int members_on_news_timer(Node *node, usec_t now_usec);
+/* Whether what others accuse somebody of is still taken note of in this minute. */
+bool members_may_accuse(Node *node, usec_t now_usec);
+/* More was told lately than can be true, and some of it ignored. */
+bool members_is_flooded(const Node *node, usec_t now_usec);
 /* One record out of the table of @teller. */
 int members_take(Node *node, const Record *given, LinkId from, const NodeId *teller, usec_t now_usec);
 int members_on_message(Node *node, Session *session, const MembersMessage *members, usec_t now_usec);

@@ -160,7 +160,9 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         case TIMER_TICK:
                 timer_set(&node->timers, timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
                 health_tick(node);
-                r = plumtree_tick(node, now_usec);
+                r = node_leave_shown_epoch(node, now_usec);
+                if (r >= 0)
+                        r = plumtree_tick(node, now_usec);
                 return r < 0 ? r : liveness_tick(node, now_usec);
 
         case TIMER_FILL:

@@ -20,7 +20,8 @@
 #define LISTINGS_PER_INTERVAL 8U                /* answered in 10 s */
 #define LISTING_FRAMES_MAX 32U
 #define WANTED_MAX 16384U                       /* ranges that wait for one link */
-#define WANTED_FACTOR 8U                        /* so many whole stores in a minute are more than anybody can need */
+#define WANTED_FACTOR 8U                        /* so many whole stores in a minute are more than anybody can need, */
+#define WANTED_STORE_MIN (64U * 1024U)          /* of at least that size */
 #define ANSWERS_PER_TURN 32U                    /* messages, on one link */
 
 /* ---- asking ---- */
@@ -150,6 +151,15 @@ int repair_link_up(Node *node, Session *session, usec_t now_usec) {
 
 /* ---- answering ---- */
 
+/* How much one link may be sent in a minute because it asks: that depends on how much there is. */
+static void wanted_window(const Node *node, LinkGossip *gossip, usec_t now_usec) {
+        if (now_usec >= usec_add(gossip->window_usec, USEC_PER_MINUTE)) {
+                gossip->window_usec = now_usec;
+                gossip->n_answered = gossip->n_stored_max = 0;
+        }
+        gossip->n_stored_max = MAX(gossip->n_stored_max, node->peer->store.size);
+}
+
 int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
         LinkGossip *gossip = &session->gossip;
         int r;
@@ -158,6 +168,7 @@ int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, us
                 return 0;
         if (gossip->wanted.n + ranges->n_ranges > WANTED_MAX)
                 return session_protocol_error(node, session, "It asks for more than it takes.", now_usec);
+        wanted_window(node, gossip, now_usec);
         r = range_queue_append(&gossip->wanted, ranges->ranges, ranges->n_ranges);
         if (r < 0)
                 return r;
@@ -225,11 +236,8 @@ static int answer_link(Node *node, Session *session, usec_t now_usec) {
 
 /* Somebody asks for everything, again and again. */
 static bool asks_too_much(const Node *node, LinkGossip *gossip, usec_t now_usec) {
-        if (now_usec >= usec_add(gossip->window_usec, USEC_PER_MINUTE)) {
-                gossip->window_usec = now_usec;
-                gossip->n_answered = 0;
-        }
-        return gossip->n_answered > (uint64_t) WANTED_FACTOR * node->settings.params.store_size_max;
+        wanted_window(node, gossip, now_usec);
+        return gossip->n_answered > (uint64_t) WANTED_FACTOR * MAX(gossip->n_stored_max, (size_t) WANTED_STORE_MIN);
 }
 
 static Session *find_glutton(Node *node, usec_t now_usec) {

@@ -52,6 +52,15 @@ SeenOrigin *seen_find(const Seen *seen, const NodeId *id, uint64_t epoch) {
         return publisher_epoch(publisher_find(seen, id), epoch);
 }
 
+unsigned seen_n_later(const Seen *seen, const NodeId *id, uint64_t epoch) {
+        const SeenPublisher *publisher = publisher_find(seen, id);
+        unsigned n = 0;
+
+        for (const SeenOrigin *origin = publisher ? publisher->latest : NULL; origin && origin->epoch > epoch; origin = origin->older)
+                n++;
+        return n;
+}
+
 /* The origin that has been silent for the longest gives way, if that is long enough and nothing of it is held back. */
 static int seen_make_room(Seen *seen, usec_t now_usec) {
         if (seen->n_origins < seen->n_origins_max)

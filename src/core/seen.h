@@ -66,6 +66,8 @@ void seen_done(Seen *seen);
 
 /* NULL: nothing of it is known. */
 SeenOrigin *seen_find(const Seen *seen, const NodeId *id, uint64_t epoch);
+/* How many of the publisher's epochs that are known are later than that. */
+unsigned seen_n_later(const Seen *seen, const NodeId *id, uint64_t epoch);
 static inline const NodeId *seen_id(const SeenOrigin *origin) {
         return &origin->publisher->id;
 }

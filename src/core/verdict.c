@@ -20,7 +20,8 @@
  * Departures: K is 0 when nobody else could accuse it, which Lifeguard has no case for, and then min is waited. A death that is
  * found in another's table is passed on in this way with K = 0, so nobody is buried by what was believed elsewhere before
  * he could object. And a holder with a living link to the accused does not suspect it: it tells it, and asks it at once. If
- * it does not answer then, the time counts from the first accusation all the same.
+ * it does not answer then, the time counts from the first accusation all the same. While more is told than can be true
+ * (members.c), nobody is held dead.
  */
 
 #include <errno.h>
@@ -187,6 +188,11 @@ int verdict_on_timer(Node *node, Member *member, usec_t now_usec) {
                 timer_set(&node->timers, &member->timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
                 return 0;
         }
+        if (members_is_flooded(node, now_usec)) {
+                /* Its refutation may have been lost in what others lie. */
+                timer_set(&node->timers, &member->timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+                return 0;
+        }
 
         member_set_state(&node->members, member, record->epoch, record->incarnation, MEMBER_DEAD, now_usec);
         node->counters[COUNTER_DEATHS]++;
@@ -194,6 +200,16 @@ int verdict_on_timer(Node *node, Member *member, usec_t now_usec) {
         (void) snprintf(notice->detail, sizeof(notice->detail), "accused by %u node%s", n, n == 1 ? "" : "s");
         verdict_drop(node, member);
         return 0;
+}
+
+/* More is told than can be true. What others take it for is not known: so the accused hears of it from its neighbours even then. */
+static int verdict_ignore(Node *node, const Member *member, const Held *held, usec_t now_usec) {
+        Session *session = session_of(node, &member->record.id);
+
+        if (!session || session->link_state != LINK_UP || session->ending || held->epoch != member->record.epoch ||
+            held->incarnation != member->record.incarnation)
+                return 0;
+        return verdict_tell(node, member, session, now_usec);
 }
 
 int verdict_on_suspicion(Node *node, const Suspicion *suspicion, LinkId from, usec_t now_usec, bool *ret_outdated) {
@@ -206,6 +222,9 @@ int verdict_on_suspicion(Node *node, const Suspicion *suspicion, LinkId from, us
                 return node_on_held(node, &held, now_usec);
         if (!member || suspicion->epoch >= EPOCH_MAX || node_id_equal(&suspicion->accuser, &suspicion->id))
                 return 0;
+
+        if (!members_may_accuse(node, now_usec))
+                return verdict_ignore(node, member, &held, now_usec);
 
         known = member_held(member);
         if (known.epoch > held.epoch || (known.epoch == held.epoch && known.incarnation > held.incarnation) ||

@@ -77,21 +77,22 @@ static bool sim_send_as(Sim *sim, Connection *connection, unsigned side, FrameBu
 }
 
 static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
+        _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = liar_answer(sim, i, effect->frame);
         SimNode *node = sim->nodes + i;
-        unsigned type = effect->frame->data[4], side;
+        unsigned type = frame->data[4], side;
         Connection *connection = sim_find(sim, i, effect->link, &side);
         bool open = connection && connection->ends[side].open, taken = true;
         size_t n_ahead = open ? flow_n_ahead(connection->ends + !side) : 0;
 
-        traffic_sent(sim, i, effect->frame);
+        traffic_sent(sim, i, frame);
         if (open && !(node->mute && (type == MESSAGE_GOSSIP || type == MESSAGE_IHAVE))) {
-                FrameBuffer *frame = effect->frame;
-                bool altered = alter_frame(sim, i, connection, !side, &frame);
+                FrameBuffer *sent = frame;
+                bool altered = alter_frame(sim, i, connection, !side, &sent);
 
-                if (frame)
-                        taken = sim_send_as(sim, connection, !side, frame, effect->is_data);
+                if (sent)
+                        taken = sim_send_as(sim, connection, !side, sent, effect->is_data);
                 if (altered)
-                        (void) frame_buffer_unref(frame);
+                        (void) frame_buffer_unref(sent);
         }
         if (effect->is_data && taken)
                 must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
@@ -224,6 +225,7 @@ static void sim_on_frame(Sim *sim, const Event *event) {
                 event->connection->ends[event->side].n_payloads++;
         }
         check_message(sim, event->node, &message);
+        liar_told(sim, event->node, &message);
         flow_read(sim, event->connection, event->side, event->frame->size);
         sim_settle(sim, event->node, node_on_received(node, event->link, sim->now_usec));
         sim_settle(sim, event->node, node_on_message(node, event->link, &message, sim->now_usec));

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "sim-liar.h"
 #include "sim-traffic.h"
 
 #define PORT 6000
@@ -140,6 +141,9 @@ typedef struct SimNode {
         bool suspended;         /* with its kernel */
         bool mute;              /* forwards no messages to everybody */
         unsigned alter[_ALTER_MAX];     /* of a million frames that it sends */
+        Lie lie;
+        uint64_t n_lies;
+        unsigned n_closed[_CLOSE_REASON_MAX];   /* sessions that others ended */
         unsigned group;
         unsigned generation;    /* of its address */
         uint64_t slow;          /* bytes a second that its process reads; 0: as fast as they come */
@@ -260,6 +264,12 @@ void traffic_payload(Sim *sim, const MessageId *id);            /* it arrived so
 void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery);
 void traffic_restarted(Sim *sim, unsigned i);           /* a new process delivers to new subscribers */
 void traffic_free(Sim *sim);
+
+/* ---- sim-liar.c ---- */
+
+/* What a node sends instead of @frame: a reference to that, unless it is a liar. */
+FrameBuffer *liar_answer(Sim *sim, unsigned i, FrameBuffer *frame);
+void liar_told(Sim *sim, unsigned i, const Message *message);           /* node @i is given it */
 
 /* ---- sim-check.c ---- */
 

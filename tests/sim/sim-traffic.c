@@ -131,6 +131,12 @@ unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
         return broadcast ? broadcast->n_delivered : 0;
 }
 
+bool sim_has_delivered(const Sim *sim, const MessageId *id, unsigned i) {
+        const Broadcast *broadcast = broadcast_find(sim, id);
+
+        return broadcast && i / 64 < broadcast->n_words && broadcast->delivered[i / 64] & UINT64_C(1) << i % 64;
+}
+
 static BroadcastReport broadcast_report(const Broadcast *broadcast) {
         return (BroadcastReport) {
                 .n_delivered = broadcast->n_delivered,

@@ -25,6 +25,8 @@ typedef struct BroadcastReport {
 /* Of an unknown message all is 0. */
 BroadcastReport sim_broadcast(const Sim *sim, const MessageId *id);
 
+bool sim_has_delivered(const Sim *sim, const MessageId *id, unsigned i);
+
 /* Those that were published since the last reset, in their order, at most @n_max. Return: how many were written. */
 size_t sim_broadcasts(const Sim *sim, BroadcastReport *ret, size_t n_max);
 

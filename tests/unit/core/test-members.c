@@ -210,9 +210,41 @@ static void test_records_by_the_thousand_end_the_link(void **state) {
                 }
                 send_members(h, link, records, 64);
         }
-        assert_in_range(n, 1024, 1024 + 8 * 100 + 64);
+        assert_in_range(n, 1024, 1024 + 20 * 100 + 64);
         assert_int_equal(node_n_members(harness_node(h)), 100);
         assert_true(harness_is_up(h, other));
+}
+
+/* Each of two links tells less than it may; the third one is told less than it would close us for. */
+static void test_what_several_links_tell_is_passed_on_as_far_as_one_may_tell_it(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId links[3];
+        size_t n_told = 0;
+        (void) state;
+
+        h = peer_new(&settings);
+        harness_set_answering(h, true);
+        for (uint8_t i = 0; i < 3; i++)
+                links[i] = link_in(h, (uint8_t) (i + 1));
+        for (uint32_t i = 1; i <= 500; i++) {
+                const Message *told;
+
+                for (uint8_t k = 0; k < 2; k++) {
+                        Record record = record_of((uint8_t) (9 + k), MEMBER_ALIVE);
+
+                        record.incarnation = i;
+                        send_members(h, links[k], &record, 1);
+                }
+                harness_advance(h, 21 * MSEC);
+                while ((told = harness_find(h, links[2], MESSAGE_MEMBERS)))
+                        n_told += told->members.n_records;
+        }
+        assert_in_range(n_told, 512 + 8 * 5 - 3, 512 + 8 * 5);          /* our links were news, too */
+        assert_in_range(counted(h, COUNTER_NEWS_IGNORED), 1000 - n_told, 1000 - n_told + 3);
+        assert_int_equal(member_of(h, 9).record->incarnation, 500);     /* and taken over */
+        for (uint8_t i = 0; i < 3; i++)
+                assert_true(harness_is_up(h, links[i]));
 }
 
 /* ---- comparing ---- */
@@ -337,6 +369,7 @@ int main(void) {
                 cmocka_unit_test(test_loopback_addresses_are_not_told_to_other_hosts),
                 cmocka_unit_test(test_news_have_a_place_on_links_only),
                 cmocka_unit_test(test_records_by_the_thousand_end_the_link),
+                cmocka_unit_test(test_what_several_links_tell_is_passed_on_as_far_as_one_may_tell_it),
                 cmocka_unit_test(test_whoever_dials_a_link_compares_and_once_a_minute_one_of_them_is_picked),
                 cmocka_unit_test(test_what_differs_is_sent_and_asked_for),
                 cmocka_unit_test(test_what_is_asked_for_is_sent_and_what_came_is_learned),

@@ -235,6 +235,30 @@ static void test_who_asks_for_everything_again_and_again_is_closed(void **state)
         assert_true(harness_is_up(h, from));
 }
 
+/* Of little it takes many times as much, too, to be too much. */
+static void test_the_less_is_stored_the_less_may_be_asked_for(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), link = link_in(h, 2);
+        unsigned n = 0;
+
+        harness_set_answering(h, true);
+        for (uint64_t i = 1; i <= 100; i++)
+                send_message(h, from, i);
+        while (harness_is_up(h, link)) {
+                size_t size = peer_stored_size(harness_node(h));
+
+                assert_true(size < 64 * 1024);
+                send_ranges(h, link, MESSAGE_GRAFT, 1, 100);
+                harness_advance(h, 10 * MSEC);
+                harness_drop_sent(h);
+                assert_true(++n < 1000);
+        }
+        assert_true(n > 8);
+        assert_string_equal(harness_notice(h, NOTICE_PROTOCOL_ERROR)->detail,
+                            "It asks for the same messages again and again.");
+        assert_true(harness_is_up(h, from));
+}
+
 static void test_forged_ranges_cost_one_question(void **state) {
         Harness *h = *state;
         LinkId liar = open_and_accept(h, 1), from = link_in(h, 2);
@@ -266,6 +290,7 @@ int main(void) {
                 TEST(test_listings_without_end_are_not_answered_without_end),
                 TEST(test_who_asks_for_more_than_it_takes_is_closed),
                 cmocka_unit_test(test_who_asks_for_everything_again_and_again_is_closed),
+                TEST(test_the_less_is_stored_the_less_may_be_asked_for),
                 TEST(test_forged_ranges_cost_one_question),
         };
 

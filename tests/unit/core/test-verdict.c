@@ -294,9 +294,57 @@ static void test_accusations_by_the_thousand_end_the_link(void **state) {
                         message.members.suspicions[i] = (Suspicion) { ID(9), HARNESS_EPOCH, n, ID((uint8_t) (10 + n % 90)), 3 };
                 harness_send(h, links[0], &message);
         }
-        assert_in_range(n, 1024, 1024 + 64 + 8 * 4);
+        assert_in_range(n, 1024, 1024 + 64 + 20 * 4);
         assert_true(harness_is_up(h, links[1]));
         assert_int_equal(node_n_members(harness_node(h)), 3);
+}
+
+/* So much of two members as a link may tell, and more than there can be to pass on. */
+static void tell_too_much(Harness *h, LinkId link) {
+        for (uint32_t i = 1; i <= 150; i++) {
+                send_record_on(h, link, 1, i, MEMBER_ALIVE);
+                send_record_on(h, link, 2, i, MEMBER_ALIVE);
+                harness_advance(h, 21 * MSEC);
+        }
+        assert_true(harness_is_up(h, link));
+}
+
+static void test_accusations_beyond_what_can_be_are_ignored_and_counted(void **state) {
+        LinkId links[2];
+        _cleanup_(harness_freep) Harness *h = with_links(links);
+        (void) state;
+
+        tell_too_much(h, links[0]);
+        harness_drop_sent(h);
+        send_suspicion(h, links[1], 9, 0, 1, 0);
+        assert_int_equal(member_of(h, 9).state, MEMBER_ALIVE);
+        assert_int_equal(counted(h, COUNTER_NEWS_IGNORED), 1);
+        harness_advance(h, 100 * MSEC);
+        assert_null(harness_find(h, links[0], MESSAGE_MEMBERS));
+
+        /* But the other end of a link hears of it. */
+        send_suspicion(h, links[0], 2, 150, 1, 0);
+        assert_int_equal(expect(h, links[1], MESSAGE_ACCUSED)->accused.held.state, MEMBER_SUSPECT);
+
+        /* One of ourselves is answered all the same, and the next minute is another one. */
+        send_suspicion(h, links[1], OWN, 0, 1, 0);
+        assert_int_equal(node_incarnation(harness_node(h)), 1);
+        harness_advance(h, 60 * SEC);
+        send_suspicion(h, links[1], 9, 0, 1, 0);
+        assert_int_equal(member_of(h, 9).state, MEMBER_SUSPECT);
+}
+
+/* What refutes the accusation may be among what is not passed on. */
+static void test_while_too_much_is_told_nobody_is_held_dead(void **state) {
+        LinkId links[2];
+        _cleanup_(harness_freep) Harness *h = with_links(links);
+        (void) state;
+
+        send_suspicion(h, links[0], 9, 0, 1, 3);                        /* 8 s */
+        tell_too_much(h, links[0]);                                     /* 3 s of them */
+        send_suspicion(h, links[1], 9, 0, 2, 3);
+        assert_int_equal(member_of(h, 9).state, MEMBER_SUSPECT);
+        assert_in_range(until_dead(h, 9), 16 * SEC, 17 * SEC);          /* twice 8 s, looked at once a second */
 }
 
 static void test_accusations_of_nobody_are_not_kept_nor_passed_on(void **state) {
@@ -341,6 +389,8 @@ int main(void) {
                 cmocka_unit_test(test_a_living_link_tells_the_accused_and_does_not_wait),
                 cmocka_unit_test(test_a_link_that_does_not_answer_then_counts_from_the_first_accusation),
                 cmocka_unit_test(test_accusations_by_the_thousand_end_the_link),
+                cmocka_unit_test(test_accusations_beyond_what_can_be_are_ignored_and_counted),
+                cmocka_unit_test(test_while_too_much_is_told_nobody_is_held_dead),
                 cmocka_unit_test(test_accusations_of_nobody_are_not_kept_nor_passed_on),
                 cmocka_unit_test(test_epochs_that_cannot_be_are_not_taken_over),
         };
