@@ -152,6 +152,15 @@ class Topics(Overview):
 class Silence(Overview):
     PEERS = 1
 
+    def test_where_nothing_has_come_p2pctl_says_so(self):
+        peer = self.net.peers[0]
+        self.assertEqual(self.net.ctl("topics").stdout.splitlines()[0], f"No message has reached {peer} since it started.")
+        self.assertEqual(self.net.json("topics")["topics"], [])
+
+
+class Width(Overview):
+    PEERS = 1
+
     def on_a_terminal(self, *arguments):
         """What it shows where 80 columns are all."""
         terminal, end = pty.openpty()
@@ -179,11 +188,6 @@ class Silence(Overview):
         self.assertTrue(lines[0].endswith("  SUBSCRIPTIONS"), lines[0])
         whole = self.on_a_terminal("-i", peer, "topics", "--no-pager", "--full")
         self.assertEqual(len([line for line in whole if line.startswith(topic + "  ")]), 1)
-
-    def test_where_nothing_has_come_p2pctl_says_so(self):
-        peer = self.net.peers[0]
-        self.assertEqual(self.net.ctl("topics").stdout.splitlines()[0], f"No message has reached {peer} since it started.")
-        self.assertEqual(self.net.json("topics")["topics"], [])
 
 
 class Topology(Overview):
