@@ -3,7 +3,7 @@
 /*
  * The order of each publisher: its messages are delivered as it numbered them. One behind a gap is held back, in the store, until
  * the gap is filled, or no neighbour offers what is missing, or GAP_USEC; then the gap is counted and told once, and delivery goes
- * on. What fills it later is forwarded, and not delivered. What is not older than UNDER_WAY_USEC may be on its way to our
+ * on. What fills it later is dropped like a later copy. What is not older than UNDER_WAY_USEC may be on its way to our
  * neighbours, too: it counts as missing when they do not offer it after that. Before the store drops what is held back, the gap is
  * given up.
  *
