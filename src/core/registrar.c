@@ -22,6 +22,7 @@
 #define SYNC_NEXT_USEC (2 * USEC_PER_SEC)
 #define FRESH_TOTAL_MAX 256U            /* in a larger network whole tables would be sent to all who join at once */
 #define FRESH_SYNCS 2U
+#define MERGES_EXPECTED 8U              /* of all nodes with full tables, between two renewals */
 #define REPORTS_MAX 16U                 /* open ones that a seed takes of one reporter */
 
 static bool slot_is_active(const SeedSlot *slot) {
@@ -317,8 +318,28 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
         return links_fill(node, now_usec);
 }
 
+/*
+ * The other half of a network that fell apart looks like this: somebody lives whom we do not know, or hold as not alive. Where a
+ * table is full most of those who live are not in it, and that says nothing: then MERGES_EXPECTED of all nodes dial one, which is
+ * enough to find another half, and leaves the links of all others alone.
+ */
+static const Record *find_other_half(Node *node, const RenewOkMessage *ok) {
+        bool is_full = node->members.n >= node->members.n_max;
+        bool takes_unknown = !is_full || random_below(&node->random, MAX(ok->total / MERGES_EXPECTED, 1U)) == 0;
+
+        for (size_t i = 0; i < ok->n_records; i++) {
+                const Record *record = ok->records + i;
+                const Member *member = member_table_find(&node->members, &record->id);
+
+                if (record->n_addresses > 0 && !node_id_equal(&record->id, &node->identity.id) &&
+                    (member ? member->record.state != MEMBER_ALIVE || member->introduced > 0 : takes_unknown))
+                        return record;
+        }
+        return NULL;
+}
+
 static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, const RenewOkMessage *ok, usec_t now_usec) {
-        const Record *merge = NULL;
+        const Record *merge;
         NodeId seed = session->id;
         LinkId link = session->link;
         int r;
@@ -334,14 +355,7 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < ok->n_records && !merge; i++) {
-                const Record *record = ok->records + i;
-                const Member *member = member_table_find(&node->members, &record->id);
-
-                if ((!member || member->record.state != MEMBER_ALIVE || member->introduced > 0) && record->n_addresses > 0 &&
-                    !node_id_equal(&record->id, &node->identity.id))
-                        merge = record;
-        }
+        merge = find_other_half(node, ok);
         for (size_t i = 0; i < node->members.n; i++)
                 if (node->members.members[i]->introduced > 0)
                         node->members.members[i]->introduced--;
@@ -349,7 +363,6 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
         if (r < 0)
                 return r;
 
-        /* The other half of a network that fell apart looks like this. */
         if (merge && !session_of(node, &merge->id)) {
                 r = links_dial(node, &merge->id, merge->addresses, PRIORITY_MERGE, now_usec);
                 if (r < 0)

@@ -244,6 +244,57 @@ static void test_somebody_unknown_is_dialled_to_merge_one_per_renewal(void **sta
         expect_no_dial(h);
 }
 
+/* Until it renews; questions for the list meanwhile get nobody. */
+static void time_to_renewal_of(Harness *h, LinkId link, uint32_t total) {
+        for (usec_t end_usec = harness_now(h) + 60 * SEC; harness_now(h) < end_usec; harness_advance(h, 100 * MSEC)) {
+                const Message *message;
+
+                while ((message = harness_next(h, link))) {
+                        if (message->type == MESSAGE_RENEW)
+                                return;
+                        if (message->type == MESSAGE_LIST)
+                                send_list_ok(h, link, total, NULL, 0);
+                }
+        }
+        fail_msg("no RENEW was sent");
+}
+
+/* Else every renewal would take a link away, in a network that is larger than the tables of its nodes. */
+static void test_a_full_table_seldom_takes_somebody_unknown_for_another_half(void **state) {
+        const struct {
+                uint32_t total;
+                unsigned min, max;
+        } cases[] = { { 8, 100, 100 }, { 80, 2, 25 }, { 100000, 0, 1 } };
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                NodeSettings settings = quiet_settings(PROFILE_LAN);
+                _cleanup_(harness_freep) Harness *h = NULL;
+                unsigned n_dials = 0;
+                LinkId link;
+
+                settings.params.members_max = 1;
+                h = peer_new(&settings);
+                link = set_seed(h);
+                send_record(h, link, 1, MEMBER_ALIVE);
+                for (unsigned n = 0; n < 100; n++) {
+                        Record unknown = record_of((uint8_t) (20 + n), MEMBER_ALIVE);
+                        Address address;
+                        LinkId dialled;
+
+                        time_to_renewal_of(h, link, cases[i].total);
+                        while ((dialled = harness_dialled(h, &address)) != 0)
+                                harness_change(h, dialled, LINK_REFUSED);
+                        send_renew_ok(h, link, 90000, cases[i].total, &held_alive, &unknown, 1);
+                        while ((dialled = harness_dialled(h, &address)) != 0) {
+                                n_dials += address.bytes[3] == 20 + n;
+                                harness_change(h, dialled, LINK_REFUSED);
+                        }
+                }
+                assert_in_range(n_dials, cases[i].min, cases[i].max);
+        }
+}
+
 static void introduce(Harness *h, LinkId link, uint8_t n) {
         Message message = { .type = MESSAGE_SYNC_RECORDS };
 
@@ -525,6 +576,7 @@ int main(void) {
                 TEST(test_a_renewal_says_what_is_new_of_us),
                 TEST(test_who_is_not_known_any_more_registers_again),
                 TEST_QUIET(test_somebody_unknown_is_dialled_to_merge_one_per_renewal),
+                cmocka_unit_test(test_a_full_table_seldom_takes_somebody_unknown_for_another_half),
                 TEST_QUIET(test_whom_a_seed_introduces_is_dialled_to_merge_within_two_renewals),
                 cmocka_unit_test(test_a_newcomer_is_not_dialled_at_once),
                 cmocka_unit_test(test_somebody_held_as_gone_is_dialled_to_merge),
