@@ -94,6 +94,36 @@ static void test_rotation_leaves_the_network_whole(void **state) {
                 assert_in_range(peer_n_links_out(sim_node(sim, i)), 3, 5);
 }
 
+static unsigned n_unlinked(Sim *sim) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_n_notices(sim, i, NOTICE_UNLINKED);
+        return n;
+}
+
+static void test_small_tables_leave_links_alone_and_two_halves_still_meet(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+        _cleanup_(sim_freep) Sim *sim = NULL;
+        unsigned n;
+
+        params.members_max = 16;
+        params.hello_count = 0;
+        sim = network_of_params(6, 1, 80, &params);
+        sim_run_for(sim, 2 * USEC_PER_MINUTE);
+        n = n_unlinked(sim);
+        sim_run_for(sim, 4 * USEC_PER_MINUTE);          /* 8 renewals of each, which tell it of somebody it does not know */
+        assert_true(n_unlinked(sim) < n + 2 * 8 * 20);
+
+        sim_set_group(sim, 0, SIM_EVERY_GROUP);
+        for (unsigned i = 1; i <= 40; i++)
+                sim_set_group(sim, i, 1);
+        sim_run_for(sim, 2 * USEC_PER_MINUTE);
+        assert_false(connected(sim));
+        sim_heal(sim);
+        assert_true(sim_run_until(sim, connected, 2 * USEC_PER_MINUTE));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_by_one_peers_become_a_network_without_any_seed),
@@ -102,6 +132,7 @@ int main(void) {
                 cmocka_unit_test(test_a_partition_without_seeds_heals),
                 cmocka_unit_test(test_anchors_are_kept_over_a_restart),
                 cmocka_unit_test(test_rotation_leaves_the_network_whole),
+                cmocka_unit_test(test_small_tables_leave_links_alone_and_two_halves_still_meet),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
