@@ -230,9 +230,10 @@ def seeds(network, printed):
 @step(4, 'seeds and peers start, and find each other')
 def start(network, printed):
         for name in HOSTS:
-                knows = wait_until(lambda: len(re.findall(r':6001 .* alive ', network.type(name, 'p2pctl peers'))) == 2,
-                                   READING_SECONDS)
-                assert knows, network.type(name, 'p2pctl peers')
+                for command, n in ('p2pctl peers', 2), ('p2pctl -i seed@5000 peers', 3):
+                        knows = wait_until(lambda: len(re.findall(r':6001 .* alive ', network.type(name, command))) == n,
+                                           READING_SECONDS)
+                        assert knows, network.type(name, command)
 
 
 @step(5, 'peers, seeds and status show what the page says')
