@@ -77,6 +77,7 @@ def main(doc, identifier, session, sysusers='', packages=PACKAGES, install=True)
                 os.environ['P2PNET_RIG_NAMESPACE'] = 'own'
                 os.execvp('unshare', ['unshare', '--mount', '--propagation', 'slave', sys.executable, '-B', *sys.argv])
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)        # a shell that starts us in the background has it ignored
         for number in signal.SIGTERM, signal.SIGHUP:
                 signal.signal(number, lambda number, _: sys.exit(f'ended by {signal.Signals(number).name}'))
         with directory(identifier) as place:
