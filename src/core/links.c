@@ -67,13 +67,17 @@ static Notice *links_notice(Node *node, NoticeType type, const Session *session)
         return notice;
 }
 
+/* Of those that carry no messages, if there are any: so the tree stays whole. */
 static Session *links_youngest_out(Node *node, const Session *but) {
         Session *youngest = NULL;
 
-        for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session != but && session->link_state == LINK_UP && session_outgoing(session) && !session->ending &&
-                    (!youngest || session->linked_usec >= youngest->linked_usec))
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (session == but || session->link_state != LINK_UP || !session_outgoing(session) || session->ending)
+                        continue;
+                if (!youngest || session->gossip.is_lazy > youngest->gossip.is_lazy ||
+                    (session->gossip.is_lazy == youngest->gossip.is_lazy && session->linked_usec >= youngest->linked_usec))
                         youngest = session;
+        }
         return youngest;
 }
 

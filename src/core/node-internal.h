@@ -104,6 +104,8 @@ typedef enum LinkState {
 /* What the broadcast knows of a link: plumtree.c, repair.c. */
 typedef struct LinkGossip {
         bool is_lazy;                   /* messages are announced on it, not sent */
+        bool is_useful;                 /* it is eager, and has brought a first copy since */
+        usec_t copy_usec;               /* when it last brought a later copy */
         usec_t pruned_usec;             /* when we last sent PRUNE */
 
         bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */

@@ -107,7 +107,7 @@ struct PeerNode {
         Seen seen;
         Store store;
         Offers offers;
-        Random when_to_repair;          /* and with whom: apart, so that it changes nothing of what the overlay draws */
+        Random broadcast_random;        /* apart, so that it changes nothing of what the overlay draws */
         SeenOrigin *waiting;            /* those of which something is held back, or missing */
         RangeQueue announced;           /* first copies that lazy links were not told of yet */
         NodeIdentity publisher;         /* as which we publish: */
@@ -197,7 +197,7 @@ void rotation_start(Node *node, usec_t now_usec);       /* arms the timer anew *
 int rotation_begin(Node *node, usec_t now_usec);
 /* The oldest outgoing links, the eldest first. Return: how many. */
 size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]);
-/* A random outgoing link that is no anchor and not @newcomer; NULL: there is none. */
+/* A random outgoing link that is no anchor and not @newcomer, a lazy one if there is any; NULL: there is none. */
 Session *rotation_victim(Node *node, const Session *newcomer);
 
 /* ---- shuffle.c ---- */

@@ -399,7 +399,7 @@ int peer_node_new(Node *node) {
         peer->duty_calls = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_CALLS_PER_INTERVAL };
         peer->duty_hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_HINTS_PER_INTERVAL };
         peer->publisher = node->identity;
-        peer->when_to_repair = random_from_run(get_be64(node->identity.id.bytes) ^ node->identity.epoch);
+        peer->broadcast_random = random_from_run(get_be64(node->identity.id.bytes) ^ node->identity.epoch);
         seen_init(&peer->seen, params->origins_max, SEEN_FORGET_FACTOR * params->store_age_usec);
         store_init(&peer->store, params->store_size_max, params->store_age_usec);
         view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));

@@ -11,10 +11,13 @@
  * Parameters: T1 = 500 ms from an announcement until it is asked for, T2 = 250 ms until the next one who announced it is asked
  * (offer.h); announcements are collected for 20 ms.
  *
- * Departures: announcements are ranges of sequence numbers, so that they cost next to nothing at any rate. A copy that we have
- * asked for is no reason to prune. An eager link whose queue is full stays eager: messages wait in the store until it has room.
- * The paper's optimisation by hop counts is left out: it made the last delivery later, not earlier. With params.gossip_flood
- * (profile classic) no link is pruned.
+ * Departures: a link that has brought something first is not pruned for the next copy, but by chance (PRUNE_USEC). Else messages
+ * of different publishers, which meet on different links of one cycle, would each cut it somewhere; the part that falls off asks
+ * for what it misses at many places at once, which makes cycles again, and so on: at ten messages a second from all sides the tree
+ * never came to rest, and half of all messages were sent twice. Announcements are ranges of sequence numbers, so that they cost
+ * next to nothing at any rate. A copy that we have asked for is no reason to prune. An eager link whose queue is full stays eager:
+ * messages wait in the store until it has room. The paper's optimisation by hop counts is left out: it made the last delivery
+ * later, not earlier. With params.gossip_flood (profile classic) no link is pruned.
  */
 
 #include <errno.h>
@@ -24,6 +27,7 @@
 #define ANNOUNCE_USEC (20 * USEC_PER_MSEC)
 #define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* copies that were under way when we pruned are no news */
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
+#define PRUNE_USEC (20 * USEC_PER_SEC)          /* of copies on a useful link until it is pruned, in the mean */
 #define BEHIND_MAX 16384U                       /* ranges that wait for one link */
 #define BROKEN_MAX 256U                         /* announcements of one link that led to nothing, one after the other */
 #define STALLED_USEC (30 * USEC_PER_SEC)
@@ -115,6 +119,7 @@ static int turn_lazy(Node *node, Session *session) {
         RangeQueue *behind = &session->gossip.behind;
 
         session->gossip.is_lazy = true;
+        session->gossip.is_useful = false;
         while (behind->n > 0) {
                 _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
                 int r;
@@ -177,8 +182,17 @@ bool plumtree_is_busy(const Node *node) {
 
 /* ---- the tree ---- */
 
+/* What makes a link eager may have been on its way when it was pruned: that says nothing of its use. */
 void plumtree_on_first(Session *session) {
+        session->gossip.is_useful = !session->gossip.is_lazy;
         session->gossip.is_lazy = false;
+}
+
+static bool is_to_be_pruned(Node *node, LinkGossip *gossip, usec_t now_usec) {
+        usec_t since_usec = MIN(usec_sub(now_usec, gossip->copy_usec), (usec_t) USEC_PER_SEC);
+
+        gossip->copy_usec = now_usec;
+        return !gossip->is_useful || random_below(&node->peer->broadcast_random, PRUNE_USEC) < since_usec;
 }
 
 int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec) {
@@ -189,6 +203,9 @@ int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec) {
         if (!link_carries(session) || node->settings.params.gossip_flood || offers_are_asked(&node->peer->offers, session->link))
                 return 0;
         if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->liveness.srtt_usec))
+                return 0;
+
+        if (!is_to_be_pruned(node, gossip, now_usec))
                 return 0;
 
         gossip->pruned_usec = now_usec;
@@ -222,7 +239,7 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
 }
 
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        plumtree_on_first(session);
+        session->gossip.is_lazy = false;
         return repair_on_want(node, session, ranges, now_usec);
 }
 
@@ -245,7 +262,7 @@ static int send_requests(Node *node, Session *session, OfferRequest *requests, s
         if (r < 0)
                 return r;
         if (!is_listed) {
-                plumtree_on_first(session);
+                session->gossip.is_lazy = false;
                 node->counters[COUNTER_GRAFTS_SENT]++;
         }
         return 0;

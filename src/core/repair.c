@@ -92,7 +92,7 @@ bool repair_all_listed_since(const Node *node, usec_t since_usec) {
 }
 
 static void repair_set_timer(Node *node, usec_t now_usec) {
-        timer_set(&node->timers, &node->peer->repair, usec_add(now_usec, random_jitter(&node->peer->when_to_repair, REPAIR_USEC)));
+        timer_set(&node->timers, &node->peer->repair, usec_add(now_usec, random_jitter(&node->peer->broadcast_random, REPAIR_USEC)));
 }
 
 int repair_on_timer(Node *node, usec_t now_usec) {
@@ -107,7 +107,7 @@ int repair_on_timer(Node *node, usec_t now_usec) {
                                 continue;
                         n = 0;          /* a lazy one goes before those that are not */
                 }
-                if (random_below(&node->peer->when_to_repair, ++n) == 0)
+                if (random_below(&node->peer->broadcast_random, ++n) == 0)
                         chosen = session;
         }
         if (!chosen)

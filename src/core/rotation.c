@@ -46,10 +46,15 @@ Session *rotation_victim(Node *node, const Session *newcomer) {
         unsigned n = 0;
 
         (void) rotation_anchors(node, anchors);
-        for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session != newcomer && session != anchors[0] && session != anchors[1] && session->link_state == LINK_UP &&
-                    session_outgoing(session) && !session->ending && random_below(&node->random, ++n) == 0)
+        for (Session *session = node->sessions; session; session = session->hh.next) {
+                if (session == newcomer || session == anchors[0] || session == anchors[1] || session->link_state != LINK_UP ||
+                    !session_outgoing(session) || session->ending || (victim && victim->gossip.is_lazy > session->gossip.is_lazy))
+                        continue;
+                if (victim && victim->gossip.is_lazy < session->gossip.is_lazy)
+                        n = 0;          /* a lazy one goes before those that carry messages */
+                if (random_below(&node->random, ++n) == 0)
                         victim = session;
+        }
         return victim;
 }
 

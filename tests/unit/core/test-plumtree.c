@@ -69,6 +69,36 @@ static void test_copies_under_way_are_not_pruned_one_by_one(void **state) {
         expect(h, second, MESSAGE_PRUNE);
 }
 
+/* A cycle that messages of several publishers go round is cut in one place: by and by. */
+static void test_a_link_that_has_brought_something_first_is_not_pruned_at_once(void **state) {
+        Harness *h = *state;
+        LinkId first = link_in(h, 1), second = link_in(h, 2);
+        unsigned n_copies = 0;
+
+        harness_set_answering(h, true);
+        harness_advance(h, 1 * SEC);
+        send_message(h, second, 1);
+        send_message(h, first, 2);
+        harness_drop_sent(h);
+        send_message(h, second, 2);
+        for (uint64_t sequence = 3; counted(h, COUNTER_PRUNES_SENT) == 0; sequence++, n_copies++) {
+                assert_true(n_copies < 3000);           /* 5 min, with a chance of 1 in 200 each time */
+                harness_advance(h, 100 * MSEC);
+                send_message(h, first, sequence);
+                send_message(h, second, sequence);
+        }
+        assert_true(n_copies > 1);
+        assert_non_null(harness_find(h, second, MESSAGE_PRUNE));
+
+        /* When it is eager again its use has to show anew. */
+        send_ranges(h, second, MESSAGE_GRAFT, 1, 1);
+        send_message(h, first, 10000);
+        harness_advance(h, 1 * SEC);
+        send_message(h, first, 10001);
+        send_message(h, second, 10001);
+        assert_int_equal(counted(h, COUNTER_PRUNES_SENT), 2);
+}
+
 static void test_prune_makes_a_link_lazy_and_graft_eager(void **state) {
         Harness *h = *state;
         LinkId from = link_in(h, 1), to = link_in(h, 2);
@@ -458,6 +488,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_a_second_copy_makes_its_link_lazy),
                 TEST(test_copies_under_way_are_not_pruned_one_by_one),
+                TEST(test_a_link_that_has_brought_something_first_is_not_pruned_at_once),
                 TEST(test_prune_makes_a_link_lazy_and_graft_eager),
                 TEST(test_announcements_are_collected_into_ranges),
                 TEST(test_very_many_announcements_do_not_wait),

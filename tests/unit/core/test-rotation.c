@@ -90,6 +90,27 @@ static void test_a_link_is_replaced_every_25_minutes_and_never_an_anchor(void **
         }
 }
 
+static void test_a_link_that_carries_no_messages_goes_first(void **state) {
+        (void) state;
+
+        for (unsigned lazy = 2; lazy < N_OUT; lazy++) {
+                NodeSettings settings = rotating_settings();
+                uint8_t hosts[N_OUT], host = 0;
+                LinkId links[N_OUT], link;
+                _cleanup_(harness_freep) Harness *h = linked_peer(&settings, 20, hosts, links);
+                Other other;
+
+                send_prune(h, links[lazy]);
+                send_prune(h, links[0]);                /* anchors stay, whatever they carry */
+                link = next_link_dial(h, LONGEST + 10 * SEC, &host);
+                other = harness_peer(host);
+                send_hello_ok(h, link, &other);
+                send_accept(h, link, 1);
+                for (unsigned i = 0; i < N_OUT; i++)
+                        assert_int_equal(harness_is_up(h, links[i]), i != lazy);
+        }
+}
+
 static void test_who_refuses_costs_no_link(void **state) {
         NodeSettings settings = rotating_settings();
         uint8_t hosts[N_OUT], host = 0;
@@ -197,6 +218,7 @@ static void test_a_full_memory_forgets_whom_we_hold_alive_first(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_link_is_replaced_every_25_minutes_and_never_an_anchor),
+                cmocka_unit_test(test_a_link_that_carries_no_messages_goes_first),
                 cmocka_unit_test(test_who_refuses_costs_no_link),
                 cmocka_unit_test(test_without_anybody_else_links_stay),
                 cmocka_unit_test(test_two_links_are_both_anchors),
