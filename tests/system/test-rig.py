@@ -209,7 +209,7 @@ def interrupted(number):
                                 raise RigError(f'it does not come up: {Path(log.name).read_text()}')
                         assert len(traces(identifier)) > 3, traces(identifier)
                         victim.send_signal(number)
-                        victim.wait(180)
+                        victim.wait(60)
                 finally:
                         victim.kill()
                         victim.wait()
