@@ -306,6 +306,16 @@ static int registrar_on_sync_records(Node *node, const Session *session, const S
         return links_fill(node, now_usec);
 }
 
+/* Whom the table has no room for is somebody to call all the same: a node that keeps no table would find nobody else. */
+static void registrar_consider(Node *node, const Record *record) {
+        View *view = &node->peer->view;
+
+        if (record->role == ROLE_PEER && record->state == MEMBER_ALIVE && record->n_addresses > 0 &&
+            view->n_passive < view->n_passive_max && !node_id_equal(&record->id, &node->identity.id) &&
+            !member_table_find(&node->members, &record->id) && !session_of(node, &record->id))
+                view_add(view, &record->id, record->addresses);
+}
+
 static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, const ListOkMessage *ok, usec_t now_usec) {
         int r;
 
@@ -315,6 +325,8 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
         r = registrar_merge(node, session->id, ok->records, ok->n_records, now_usec);
         if (r < 0)
                 return r;
+        for (size_t i = 0; i < ok->n_records; i++)
+                registrar_consider(node, ok->records + i);
         return links_fill(node, now_usec);
 }
 

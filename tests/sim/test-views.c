@@ -124,6 +124,20 @@ static void test_small_tables_leave_links_alone_and_two_halves_still_meet(void *
         assert_true(sim_run_until(sim, connected, 2 * USEC_PER_MINUTE));
 }
 
+/* What a seed lists are people to call, also for who keeps no table of them. */
+static void test_peers_without_tables_become_one_network(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+        _cleanup_(sim_freep) Sim *sim = NULL;
+
+        params.members_max = 0;
+        sim = network_of_params(7, N_SEEDS, 100, &params);
+        assert_true(sim_run_until(sim, connected, 30 * USEC_PER_SEC));
+        sim_run_for(sim, 30 * USEC_PER_SEC);
+        for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++)
+                assert_true(peer_n_links_out(sim_node(sim, i)) >= 4);
+        assert_gossip_reaches_all(sim, 17);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_by_one_peers_become_a_network_without_any_seed),
@@ -133,6 +147,7 @@ int main(void) {
                 cmocka_unit_test(test_anchors_are_kept_over_a_restart),
                 cmocka_unit_test(test_rotation_leaves_the_network_whole),
                 cmocka_unit_test(test_small_tables_leave_links_alone_and_two_halves_still_meet),
+                cmocka_unit_test(test_peers_without_tables_become_one_network),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,6 +295,24 @@ static void test_a_full_table_seldom_takes_somebody_unknown_for_another_half(voi
         }
 }
 
+static void test_whom_a_seed_lists_is_called_by_who_keeps_no_table_too(void **state) {
+        Record listed = record_of(1, MEMBER_ALIVE), dead = record_of(2, MEMBER_DEAD);
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId link;
+        (void) state;
+
+        settings.params.members_max = 0;
+        settings.params.links_outgoing = 1;
+        h = peer_new(&settings);
+        link = set_seed(h);
+        send_list_ok(h, link, 3, &dead, 1);
+        expect_no_dial(h);
+        send_list_ok(h, link, 3, &listed, 1);
+        expect_dial(h, 1);
+        assert_int_equal(node_n_members(harness_node(h)), 0);
+}
+
 static void introduce(Harness *h, LinkId link, uint8_t n) {
         Message message = { .type = MESSAGE_SYNC_RECORDS };
 
@@ -577,6 +595,7 @@ int main(void) {
                 TEST(test_who_is_not_known_any_more_registers_again),
                 TEST_QUIET(test_somebody_unknown_is_dialled_to_merge_one_per_renewal),
                 cmocka_unit_test(test_a_full_table_seldom_takes_somebody_unknown_for_another_half),
+                cmocka_unit_test(test_whom_a_seed_lists_is_called_by_who_keeps_no_table_too),
                 TEST_QUIET(test_whom_a_seed_introduces_is_dialled_to_merge_within_two_renewals),
                 cmocka_unit_test(test_a_newcomer_is_not_dialled_at_once),
                 cmocka_unit_test(test_somebody_held_as_gone_is_dialled_to_merge),
