@@ -50,11 +50,11 @@ static int high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
 }
 
 /* The inbound link whose other end will miss it least. */
-Session *links_most_linked_in(Node *node) {
+Session *links_most_linked_in(Node *node, const Session *but) {
         Session *most = NULL;
 
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session->link_state == LINK_UP && !session_outgoing(session) && !session->ending &&
+                if (session != but && session->link_state == LINK_UP && !session_outgoing(session) && !session->ending &&
                     (!most || session->n_links > most->n_links))
                         most = session;
         return most;
@@ -151,7 +151,7 @@ int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neigh
         if (r > 0) {
                 if (!links_have_room(node, params->links_extra)) {
                         /* There is one: those that we chose ourselves are never so many. */
-                        Session *out = params->links_evict_any ? links_random(node, NULL) : links_most_linked_in(node);
+                        Session *out = params->links_evict_any ? links_random(node, NULL) : links_most_linked_in(node, NULL);
 
                         if (out) {
                                 r = links_disconnect(node, out, CLOSE_BUSY, "The place is needed for a peer without links.",

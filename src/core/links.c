@@ -7,6 +7,8 @@
  *                                    --BUSY----> the session ends, the next candidate is dialled
  *      NONE --NEIGHBOR received--> UP                          the callee, with room: admission.c
  *                              --> UNDECIDED --> UP, or BUSY   the callee, full: its silent links are asked first
+ *      UP --strikes used up--> SILENT --anything received--> UP        another link has taken its place, and the surplus goes
+ *                                     --dead, or heard by witnesses--> the session ends
  *
  * Departures from the paper: links to outgoing and from incoming sides are counted apart, so that a flood of callers
  * cannot take the places of those we chose; links are replaced in time (rotation.c); and lost peers are remembered and tried
@@ -24,6 +26,7 @@
 #define SLOW_DIAL_USEC (500 * USEC_PER_MSEC)    /* a host that has not taken a call by then is likely gone: we go on to others */
 #define SLOW_DIALS_MAX (4 * DIALS_MAX)
 #define ANSWER_USEC (5 * USEC_PER_SEC)          /* for ACCEPT or BUSY */
+#define SILENT_MARGIN_USEC (10 * USEC_PER_SEC)  /* a silent link has ended by then, whatever became of the suspicion */
 
 /* ---- counting ---- */
 
@@ -34,7 +37,7 @@ static unsigned links_pending(const Node *node, usec_t now_usec, unsigned *ret_f
         *ret_fresh = 0;
         *ret_until = USEC_INFINITY;
         for (const Session *session = node->sessions; session; session = session->hh.next) {
-                if (session->use != SESSION_FOR_LINK || session->link_state == LINK_UP || session->ending || session->lingering)
+                if (session->use != SESSION_FOR_LINK || session->link_state >= LINK_UP || session->ending || session->lingering)
                         continue;
                 n++;
                 if (session->state == SESSION_DIALING && now_usec >= usec_add(session->since_usec, SLOW_DIAL_USEC))
@@ -97,7 +100,8 @@ static void links_remember(Node *node, const NodeId *id, const Address *address)
         view_lose(view, id, address);
 }
 
-int links_up(Node *node, Session *session, usec_t now_usec) {
+/* It counts from here on. */
+static int link_begin(Node *node, Session *session, usec_t now_usec) {
         PeerNode *peer = node->peer;
         int r;
 
@@ -116,12 +120,15 @@ int links_up(Node *node, Session *session, usec_t now_usec) {
         r = repair_link_up(node, session, now_usec);
         if (r < 0)
                 return r;
-        if (session_outgoing(session)) {
-                r = members_compare(node, session);
-                if (r < 0)
-                        return r;
-        }
+        return session_outgoing(session) ? members_compare(node, session) : 0;
+}
 
+int links_up(Node *node, Session *session, usec_t now_usec) {
+        int r;
+
+        r = link_begin(node, session, now_usec);
+        if (r < 0)
+                return r;
         r = shuffle_join(node, now_usec);
         if (r < 0)
                 return r;
@@ -176,6 +183,75 @@ int links_disconnect(Node *node, Session *session, CloseReason reason, const cha
         if (r < 0)
                 return r;
         return links_end(node, session, END_BY_US, reason, detail, now_usec);
+}
+
+/* ---- silent ones ---- */
+
+int links_silence(Node *node, Session *session, usec_t now_usec) {
+        Notice *notice;
+        int r;
+
+        link_down(node, session, now_usec);
+        session->link_state = LINK_SILENT;
+        session->reason = CLOSE_TIMEOUT;
+        session_set_timer(node, session,
+                          usec_add(now_usec, 2 * node->settings.params.suspicion_max_usec + SILENT_MARGIN_USEC));
+        notice = links_notice(node, NOTICE_UNLINKED, session);
+        notice->by_us = true;
+
+        r = links_decide(node, now_usec);
+        return r < 0 ? r : links_fill(node, now_usec);
+}
+
+static int links_drop_surplus(Node *node, const Session *but, const char *detail, usec_t now_usec) {
+        const Params *params = &node->settings.params;
+        Session *session;
+        int r;
+
+        while (links_counted(node) > params->links_outgoing && (session = links_youngest_out(node, but))) {
+                r = links_disconnect(node, session, CLOSE_BUSY, detail, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        while (!params->links_shared && node->peer->n_in > params->links_inbound + 1 &&
+               (session = links_most_linked_in(node, but))) {
+                r = links_disconnect(node, session, CLOSE_BUSY, detail, now_usec);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The other end may have noticed nothing, as one that was paused: so what has replaced the link goes, not the link. */
+int links_restore(Node *node, Session *session, usec_t now_usec) {
+        int r;
+
+        session->reason = 0;
+        r = link_begin(node, session, now_usec);
+        if (r < 0)
+                return r;
+        return links_drop_surplus(node, session, "The link that it has replaced is back.", now_usec);
+}
+
+static Session *link_silent_with(Node *node, const NodeId *id) {
+        Session *session = session_of(node, id);
+
+        return session && session->link_state == LINK_SILENT && !session->ending ? session : NULL;
+}
+
+int links_ask_again(Node *node, const NodeId *id, usec_t now_usec) {
+        Session *session = link_silent_with(node, id);
+
+        if (!session || timer_is_set(&session->liveness.timer))
+                return 0;
+        liveness_forget(node, session);
+        return liveness_ping(node, session, USEC_INFINITY, now_usec);
+}
+
+int links_end_silent(Node *node, const NodeId *id, usec_t now_usec) {
+        Session *session = link_silent_with(node, id);
+
+        return session ? session_close(node, session, CLOSE_TIMEOUT, "Liveness requests were not answered.", now_usec) : 0;
 }
 
 /* ---- dialling ---- */
@@ -441,6 +517,8 @@ int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
 
         if (session->link_state == LINK_UP)
                 r = links_up_ended(node, session, end, now_usec);
+        else if (session->link_state == LINK_SILENT)
+                r = end == END_LOST ? suspicion_lost(node, session, now_usec) : 0;
         else if (session->use == SESSION_FOR_LINK)
                 r = links_dial_ended(node, session, end, now_usec);
         if (r < 0)
@@ -453,20 +531,8 @@ int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
 }
 
 int links_trim(Node *node, usec_t now_usec) {
-        const Params *params = &node->settings.params;
-        Session *session;
         int r;
 
-        while (links_counted(node) > params->links_outgoing && (session = links_youngest_out(node, NULL))) {
-                r = links_disconnect(node, session, CLOSE_BUSY, "Fewer links are configured now.", now_usec);
-                if (r < 0)
-                        return r;
-        }
-        while (!params->links_shared && node->peer->n_in > params->links_inbound + 1 &&
-               (session = links_most_linked_in(node))) {
-                r = links_disconnect(node, session, CLOSE_BUSY, "Fewer links are configured now.", now_usec);
-                if (r < 0)
-                        return r;
-        }
-        return links_fill(node, now_usec);
+        r = links_drop_surplus(node, NULL, "Fewer links are configured now.", now_usec);
+        return r < 0 ? r : links_fill(node, now_usec);
 }

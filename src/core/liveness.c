@@ -12,6 +12,8 @@
  *        +-----------------------------------------------+  | link is not a dead one, and a stopped process is
  *        |                                                  v
  *        +------------------------------- strike 1, 2: PING again at once; the last one: silent()
+ *
+ * A link that used up its strikes is not asked again, but whatever comes in on it later proves life, too (links.c).
  */
 
 #include "core/node-internal.h"
@@ -124,7 +126,7 @@ void liveness_forget(Node *node, Session *session) {
 
 int liveness_on_received(Node *node, Session *session, usec_t now_usec) {
         session->received_usec = now_usec;
-        if (!session->liveness.outstanding)
+        if (!session->liveness.outstanding && session->link_state != LINK_SILENT)
                 return 0;
 
         liveness_forget(node, session);

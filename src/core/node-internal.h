@@ -99,6 +99,7 @@ typedef enum LinkState {
         LINK_ASKED,             /* we sent NEIGHBOR */
         LINK_UNDECIDED,         /* they did; we ask our silent links first */
         LINK_UP,
+        LINK_SILENT,            /* used up its strikes: replaced, and kept open until it is known whether its other end is dead */
 } LinkState;
 
 /* What the broadcast knows of a link: plumtree.c, repair.c. */

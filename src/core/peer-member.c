@@ -91,9 +91,10 @@ int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
                 if (member->parting)
                         timer_set(&node->timers, &member->timer, usec_add(now_usec, RESTART_USEC));
                 view_remove(&node->peer->view, &record->id, NULL);
-                return peer_tell_accused(node, member);
+                r = peer_tell_accused(node, member);
+                return r < 0 ? r : links_end_silent(node, &record->id, now_usec);
         }
-        return 0;
+        return member->record.state == MEMBER_ALIVE ? links_ask_again(node, &record->id, now_usec) : 0;
 }
 
 void peer_wait_for(Node *node, const NodeId *id, bool revived, usec_t now_usec) {
@@ -159,7 +160,7 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
                                  now_usec);
                 node_notice_member(node, NOTICE_ALIVE, member);
         }
-        return 0;
+        return links_ask_again(node, &session->id, now_usec);
 }
 
 int peer_left(Node *node, const Session *session, usec_t now_usec) {

@@ -172,6 +172,14 @@ int links_opened(Node *node, Session *session, usec_t now_usec);
 int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
 int links_on_message(Node *node, Session *session, const Message *message, usec_t now_usec);
 int links_trim(Node *node, usec_t now_usec);            /* after the bounds have changed */
+/* A link used up its strikes: it counts no more, and is replaced at once. */
+int links_silence(Node *node, Session *session, usec_t now_usec);
+/* Something came on a silent link: it counts again. */
+int links_restore(Node *node, Session *session, usec_t now_usec);
+/* The other end of a silent link has shown elsewhere that it lives: the link has one more round of questions. */
+int links_ask_again(Node *node, const NodeId *id, usec_t now_usec);
+/* It is known what was to be learnt about the other end of a silent link. */
+int links_end_silent(Node *node, const NodeId *id, usec_t now_usec);
 int links_retry_lost(Node *node, usec_t now_usec);
 int links_disconnect(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec);
 
@@ -185,8 +193,8 @@ int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neigh
 /* A link that was asked before callers are refused has answered, or is gone. */
 int links_decide(Node *node, usec_t now_usec);
 int links_on_undecided_timer(Node *node, usec_t now_usec);
-/* The inbound link whose other end will miss it least; NULL: there is none. */
-Session *links_most_linked_in(Node *node);
+/* The inbound link whose other end will miss it least, and not @but; NULL: there is none. */
+Session *links_most_linked_in(Node *node, const Session *but);
 Session *links_random(Node *node, const Session *but);  /* of either direction, and not @but; NULL: there is none */
 
 /* ---- rotation.c ---- */

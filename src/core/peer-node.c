@@ -236,7 +236,9 @@ static int peer_on_session_timer(Node *node, Session *session, usec_t now_usec) 
                 return registrar_on_session_timer(node, session, now_usec);
         if (session->link_state == LINK_UNDECIDED)
                 return links_on_undecided_timer(node, now_usec);
-        return session_close(node, session, session->link_state == LINK_ASKED ? CLOSE_TIMEOUT : CLOSE_IDLE, NULL, now_usec);
+        return session_close(node, session,
+                             session->link_state == LINK_ASKED || session->link_state == LINK_SILENT ? CLOSE_TIMEOUT : CLOSE_IDLE,
+                             NULL, now_usec);
 }
 
 static int peer_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
@@ -244,6 +246,8 @@ static int peer_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
 }
 
 static int peer_on_struck(Node *node, Session *session, usec_t now_usec) {
+        if (session->link_state == LINK_SILENT)
+                return 0;               /* only the link is in question */
         return witness_ask(node, &session->id, session->neighbours, session->n_neighbours, now_usec);
 }
 
@@ -251,22 +255,16 @@ static int peer_on_struck(Node *node, Session *session, usec_t now_usec) {
 static int peer_on_silent(Node *node, Session *session, usec_t now_usec) {
         usec_t since_usec = session->liveness.first_usec;
         unsigned n_strikes = session->liveness.n_strikes;
-        NodeId id = session->id;
-        Member *member = member_table_find(&node->members, &id);
+        Member *member = member_table_find(&node->members, &session->id);
         int r;
 
-        if (member && member->record.state == MEMBER_ALIVE) {
-                member->n_others = suspicion_n_others(session);
-                member->asked_usec = since_usec;        /* so its witnesses go on when the link ends */
-        }
-        r = session_close(node, session, CLOSE_TIMEOUT, "Liveness requests were not answered.", now_usec);
-        if (r < 0)
-                return r;
-        member = member_table_find(&node->members, &id);
-        if (!member || member->asked_usec != since_usec)
-                return 0;
-        return session_of(node, &id) ? suspicion_clear(node, member, now_usec) :
-                                       suspicion_silent(node, member, n_strikes, now_usec);
+        if (!member || member->record.state != MEMBER_ALIVE || session->link_state != LINK_UP || !session->current)
+                return session_close(node, session, CLOSE_TIMEOUT, "Liveness requests were not answered.", now_usec);
+
+        member->n_others = suspicion_n_others(session);
+        member->asked_usec = since_usec;
+        r = links_silence(node, session, now_usec);
+        return r < 0 ? r : suspicion_silent(node, member, n_strikes, now_usec);
 }
 
 static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {
@@ -276,6 +274,14 @@ static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {
         if (member) {
                 member->heard_usec = now_usec;
                 member->n_links = session->n_links;
+        }
+        if (session->link_state == LINK_SILENT && session->current) {
+                r = links_restore(node, session, now_usec);
+                if (r < 0)
+                        return r;
+                r = peer_heard_of(node, session, now_usec);
+                if (r < 0)
+                        return r;
         }
         r = witness_done(node, &session->id, now_usec);
         return r < 0 ? r : links_decide(node, now_usec);

@@ -173,9 +173,12 @@ static int suspicion_decide(Node *node, Member *member, usec_t now_usec) {
         if (heard) {
                 member->missed_usec = now_usec;
                 node->counters[COUNTER_ACCUSATIONS_SPARED]++;
-                return 0;
+        } else {
+                r = suspicion_accuse(node, member, now_usec);
+                if (r < 0)
+                        return r;
         }
-        return suspicion_accuse(node, member, now_usec);
+        return member->record.state == MEMBER_SUSPECT ? 0 : links_end_silent(node, &member->record.id, now_usec);
 }
 
 /* All but the last strike, and three others have not heard it either: one more would say no more. */

@@ -11,7 +11,7 @@
  *
  * from the first accusation on, C being the further accusers that it has heard of, and then holds the accused dead. Nobody
  * decides for others. The accused refutes by a higher incarnation, which spreads in the same way and overtakes what was
- * said before.
+ * said before. A silent link to it stays open until then, so it hears of it from each accuser as soon as it hears anything.
  *
  *      alive --accused--> suspect --time is up--> dead
  *        ^                   |
@@ -112,14 +112,19 @@ static int verdict_of(Member *member, unsigned n_others, usec_t now_usec, Verdic
         return 0;
 }
 
-/* Who has a living link to the accused asks it, and it may refute before anybody has waited for long. */
-static int verdict_tell(Node *node, const Member *member, Session *session, usec_t now_usec) {
+static int verdict_say(Node *node, const Member *member, Session *session) {
         Message message;
-        int r;
 
         message_set(&message, MESSAGE_ACCUSED, accused, .held = member_held(member));
         message.accused.held.state = MEMBER_SUSPECT;
-        r = session_send(node, session, &message);
+        return session_send(node, session, &message);
+}
+
+/* Who has a living link to the accused asks it, and it may refute before anybody has waited for long. */
+static int verdict_tell(Node *node, const Member *member, Session *session, usec_t now_usec) {
+        int r;
+
+        r = verdict_say(node, member, session);
         return r < 0 ? r : liveness_ping(node, session, USEC_INFINITY, now_usec);
 }
 
@@ -164,6 +169,11 @@ int verdict_accuse(Node *node, Member *member, const NodeId *accuser, unsigned n
                 if (member->record.state == MEMBER_ALIVE)
                         verdict_suspect(node, member, accuser, now_usec);
                 timer_set(&node->timers, &member->timer, MAX(verdict_end(node, verdict), now_usec));
+                if (by_us && session && session->link_state == LINK_SILENT) {
+                        r = verdict_say(node, member, session);
+                        if (r < 0)
+                                return r;
+                }
         }
         if (!is_new)
                 return 0;
@@ -199,7 +209,7 @@ int verdict_on_timer(Node *node, Member *member, usec_t now_usec) {
         notice = node_notice_member(node, NOTICE_DEAD, member);
         (void) snprintf(notice->detail, sizeof(notice->detail), "accused by %u node%s", n, n == 1 ? "" : "s");
         verdict_drop(node, member);
-        return 0;
+        return links_end_silent(node, &record->id, now_usec);
 }
 
 /* More is told than can be true. What others take it for is not known: so the accused hears of it from its neighbours even then. */

@@ -3,6 +3,7 @@
 /* Who is held dead, by whom, and when: one scenario per promise. Latencies are 10 to 100 ms. */
 
 #include "scenario.h"
+#include "sim-traffic.h"
 #include "unit.h"
 
 static unsigned n_noticed(Sim *sim, NoticeType type) {
@@ -131,11 +132,51 @@ static void test_who_wakes_buries_nobody(void **state) {
         assert_true(n_plain >= 50);
 }
 
+static unsigned n_linked(Sim *sim, unsigned to) {
+        unsigned n = 0;
+
+        for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++)
+                n += i != to && sim_linked(sim, i, to);
+        return n;
+}
+
+/* Its neighbours replace their links to it, which are there again as soon as it wakes: it has nobody to call. */
+static void test_who_wakes_before_the_verdict_has_its_links(void **state) {
+        for (uint64_t run = 1; run <= 10; run++) {
+                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, 30);
+                unsigned paused = N_SEEDS + 3, n_before, n_ended;
+                uint64_t n_asked;
+                MessageId id;
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                sim_run_for(sim, 30 * USEC_PER_SEC);
+                n_before = n_linked(sim, paused);
+                n_ended = sim_n_notices(sim, paused, NOTICE_UNLINKED);
+                n_asked = sim_n_frames(sim, paused, MESSAGE_NEIGHBOR);
+
+                sim_freeze(sim, paused);
+                sim_run_for(sim, 3300 * USEC_PER_MSEC);
+                assert_in_range(n_linked(sim, paused), 0, n_before / 2);
+                assert_int_equal(sim_publish(sim, N_SEEDS, "/topic", "while it stood still", &id), 0);
+                sim_thaw(sim, paused);
+                sim_run_for(sim, 500 * USEC_PER_MSEC);
+                assert_int_equal(n_linked(sim, paused), n_before);
+                assert_int_equal(sim_n_notices(sim, paused, NOTICE_UNLINKED), n_ended);
+                assert_int_equal(sim_n_frames(sim, paused, MESSAGE_NEIGHBOR), n_asked);
+                assert_int_equal(n_noticed(sim, NOTICE_DEAD) + n_noticed(sim, NOTICE_REPORTED_DEAD), 0);
+                assert_true(sim_run_until(sim, settled, 5 * USEC_PER_SEC));
+                assert_true(sim_has_delivered(sim, &id, paused));
+                for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++)
+                        assert_in_range(peer_n_links_out(sim_node(sim, i)), 0, params_of_profile(PROFILE_LAN).links_outgoing);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_bad_link_buries_nobody_and_hardly_accuses),
                 cmocka_unit_test(test_a_host_cut_off_twice_holds_the_others_dead),
                 cmocka_unit_test(test_who_wakes_buries_nobody),
+                cmocka_unit_test(test_who_wakes_before_the_verdict_has_its_links),
         };
 
         if (getenv("SIM_TEST"))

@@ -43,9 +43,10 @@ static usec_t rtt(Harness *h, uint8_t n) {
         return member_of(h, n).rtt_usec;
 }
 
-/* The link is silent from now on: the strikes come at such intervals, and then it is closed. */
+/* The link is silent from now on: the strikes come at such intervals, and then it counts no more. */
 static void expect_strikes(Harness *h, LinkId link, usec_t timeout_usec) {
         uint64_t n_strikes = counted(h, COUNTER_STRIKES);
+        unsigned n_up = n_links(h);
 
         time_to_ping(h, link);
         for (unsigned i = 1; i < 3; i++) {
@@ -56,9 +57,9 @@ static void expect_strikes(Harness *h, LinkId link, usec_t timeout_usec) {
                 assert_int_equal(counted(h, COUNTER_STRIKES), n_strikes + i);
         }
         harness_advance(h, timeout_usec - 2 * MSEC);
-        assert_true(harness_is_up(h, link));
+        assert_int_equal(n_links(h), n_up);
         harness_advance(h, 2 * MSEC);
-        expect_close(h, link, CLOSE_TIMEOUT);
+        assert_int_equal(n_links(h), n_up - 1);
         assert_int_equal(counted(h, COUNTER_STRIKES), n_strikes + 3);
 }
 
@@ -223,7 +224,7 @@ static void test_strikes_of_one_link_do_not_count_for_another(void **state) {
 
         harness_set_answering(h, true);
         harness_set_silent(h, silent);
-        harness_advance(h, 10 * SEC);
+        harness_advance(h, 12 * SEC);
         assert_false(harness_is_up(h, silent));
         assert_true(harness_is_up(h, heard));
         assert_int_equal(member_of(h, 2).state, MEMBER_ALIVE);
