@@ -84,14 +84,23 @@ typedef struct Event {
         Address address;        /* RESOLVED */
 } Event;
 
+/* What 64 nodes have to do with a message, a bit for each. */
+typedef struct BroadcastNodes {
+        uint64_t ran;           /* when it was published */
+        uint64_t has;           /* its process delivered it */
+        uint64_t had;           /* that one or an earlier one did */
+} BroadcastNodes;
+
 typedef struct Broadcast {
         UT_hash_handle hh;
         MessageId id;
         usec_t published_usec, last_usec;
         unsigned n_peers;       /* that ran when it was published */
+        unsigned n_reached;     /* of them */
         unsigned n_delivered, last_hop, max_hop;
+        uint64_t n_deliveries;  /* a node that was started anew delivers it once more, perhaps */
         uint64_t n_payloads;
-        uint64_t *delivered;    /* a bit for each node whose process has it */
+        BroadcastNodes *nodes;
         size_t n_words;
 } Broadcast;
 

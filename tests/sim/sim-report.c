@@ -54,7 +54,7 @@ static Means report_means(const SimReport *report) {
 
         for (size_t i = 0; i < report->n_messages; i++) {
                 const BroadcastReport *message = report->messages + i;
-                double reached = message->n_peers > 0 ? (double) message->n_delivered / message->n_peers : 0;
+                double reached = message->n_peers > 0 ? (double) message->n_reached / message->n_peers : 0;
 
                 means.reached_worst = MIN(means.reached_worst, reached);
                 means.reached += reached / (double) report->n_messages;

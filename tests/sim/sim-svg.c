@@ -243,7 +243,7 @@ static void plot_messages(const SimReport *report, Plot plot, bool reach, FILE *
         for (size_t i = 0; i < report->n_messages; i++) {
                 const BroadcastReport *message = report->messages + i;
 
-                values[i] = reach ? 100.0 * message->n_delivered / MAX(message->n_peers, 1U) : message->redundancy;
+                values[i] = reach ? 100.0 * message->n_reached / MAX(message->n_peers, 1U) : message->redundancy;
                 low = MIN(low, values[i]);
         }
         plot.title = reach ? "Reach" : "Redundancy";

@@ -61,6 +61,17 @@ static Broadcast *broadcast_find(const Sim *sim, const MessageId *id) {
         return broadcast;
 }
 
+static BroadcastNodes *broadcast_nodes(const Sim *sim, Broadcast *broadcast, unsigned i) {
+        size_t n_words = (sim->n_nodes + 63) / 64;
+
+        if (i / 64 >= broadcast->n_words) {
+                broadcast->nodes = must(reallocarray(broadcast->nodes, n_words, sizeof(*broadcast->nodes)));
+                memset(broadcast->nodes + broadcast->n_words, 0, (n_words - broadcast->n_words) * sizeof(*broadcast->nodes));
+                broadcast->n_words = n_words;
+        }
+        return broadcast->nodes + i / 64;
+}
+
 static Broadcast *broadcast_of(Sim *sim, const MessageId *id) {
         Broadcast *broadcast = broadcast_find(sim, id);
 
@@ -70,7 +81,10 @@ static Broadcast *broadcast_of(Sim *sim, const MessageId *id) {
         broadcast->id = *id;
         broadcast->published_usec = sim->now_usec;
         for (unsigned i = 0; i < sim->n_nodes; i++)
-                broadcast->n_peers += sim_is_running_peer(sim, i);
+                if (sim_is_running_peer(sim, i)) {
+                        broadcast->n_peers++;
+                        broadcast_nodes(sim, broadcast, i)->ran |= UINT64_C(1) << i % 64;
+                }
         HASH_ADD(hh, sim->broadcasts, id, sizeof(broadcast->id), broadcast);
         return broadcast;
 }
@@ -83,22 +97,23 @@ void traffic_payload(Sim *sim, const MessageId *id) {
 void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery) {
         Broadcast *broadcast = broadcast_of(sim, &delivery->id);
         usec_t usec = sim->now_usec - broadcast->published_usec;
-        size_t word = i / 64;
+        BroadcastNodes *nodes = broadcast_nodes(sim, broadcast, i);
+        uint64_t bit = UINT64_C(1) << i % 64;
 
-        if (word >= broadcast->n_words) {
-                size_t n_words = (sim->n_nodes + 63) / 64;
-
-                broadcast->delivered = must(reallocarray(broadcast->delivered, n_words, sizeof(uint64_t)));
-                memset(broadcast->delivered + broadcast->n_words, 0, (n_words - broadcast->n_words) * sizeof(uint64_t));
-                broadcast->n_words = n_words;
-        }
-        if (broadcast->delivered[word] & UINT64_C(1) << i % 64)
+        if (nodes->has & bit)
                 sim_fail(sim, "node %u delivered a message twice", i);
-        broadcast->delivered[word] |= UINT64_C(1) << i % 64;
-        broadcast->n_delivered++;
-        broadcast->last_usec = sim->now_usec;
-        broadcast->last_hop = delivery->n_hops;
-        broadcast->max_hop = MAX(broadcast->max_hop, delivery->n_hops);
+        nodes->has |= bit;
+        broadcast->n_deliveries++;
+        if (!(nodes->had & bit)) {
+                nodes->had |= bit;
+                broadcast->n_delivered++;
+                if (nodes->ran & bit) {
+                        broadcast->n_reached++;
+                        broadcast->last_usec = sim->now_usec;
+                        broadcast->last_hop = delivery->n_hops;
+                        broadcast->max_hop = MAX(broadcast->max_hop, delivery->n_hops);
+                }
+        }
 
         if (delivery->own) {
                 sim->traffic.n_published++;
@@ -112,7 +127,7 @@ void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery) {
 void traffic_restarted(Sim *sim, unsigned i) {
         for (Broadcast *broadcast = sim->broadcasts; broadcast; broadcast = broadcast->hh.next)
                 if (i / 64 < broadcast->n_words)
-                        broadcast->delivered[i / 64] &= ~(UINT64_C(1) << i % 64);
+                        broadcast->nodes[i / 64].has &= ~(UINT64_C(1) << i % 64);
 }
 
 void traffic_free(Sim *sim) {
@@ -120,7 +135,7 @@ void traffic_free(Sim *sim) {
 
         HASH_ITER(hh, sim->broadcasts, broadcast, next) {
                 HASH_DELETE(hh, sim->broadcasts, broadcast);
-                free(broadcast->delivered);
+                free(broadcast->nodes);
                 free(broadcast);
         }
 }
@@ -134,20 +149,21 @@ unsigned sim_n_delivered(const Sim *sim, const MessageId *id) {
 bool sim_has_delivered(const Sim *sim, const MessageId *id, unsigned i) {
         const Broadcast *broadcast = broadcast_find(sim, id);
 
-        return broadcast && i / 64 < broadcast->n_words && broadcast->delivered[i / 64] & UINT64_C(1) << i % 64;
+        return broadcast && i / 64 < broadcast->n_words && broadcast->nodes[i / 64].has & UINT64_C(1) << i % 64;
 }
 
 static BroadcastReport broadcast_report(const Broadcast *broadcast) {
         return (BroadcastReport) {
                 .n_delivered = broadcast->n_delivered,
                 .n_payloads = broadcast->n_payloads,
-                .redundancy = broadcast->n_delivered < 2 ?
-                              0 : (double) broadcast->n_payloads / (broadcast->n_delivered - 1) - 1,
+                .redundancy = broadcast->n_deliveries < 2 ?
+                              0 : (double) broadcast->n_payloads / (double) (broadcast->n_deliveries - 1) - 1,
                 .last_hop = broadcast->last_hop,
                 .max_hop = broadcast->max_hop,
-                .last_usec = broadcast->last_usec - broadcast->published_usec,
+                .last_usec = usec_sub(broadcast->last_usec, broadcast->published_usec),         /* nobody may have it */
                 .published_usec = broadcast->published_usec,
                 .n_peers = broadcast->n_peers,
+                .n_reached = broadcast->n_reached,
         };
 }
 

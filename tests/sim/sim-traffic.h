@@ -14,12 +14,13 @@ uint64_t sim_n_bytes(const Sim *sim, unsigned type);            /* by all nodes 
 typedef struct BroadcastReport {
         unsigned n_delivered;           /* nodes that have it, the publisher included */
         uint64_t n_payloads;            /* frames that brought it */
-        double redundancy;              /* RMR of the Plumtree paper: payloads / (n_delivered - 1) - 1; 0 for less than two nodes */
-        unsigned last_hop;              /* links that it crossed to the node that got it last */
+        double redundancy;              /* RMR of the Plumtree paper: payloads / (deliveries - 1) - 1; 0 for less than two of them */
+        unsigned last_hop;              /* links that it crossed to the last one of n_reached */
         unsigned max_hop;
         usec_t last_usec;               /* from publishing until then */
         usec_t published_usec;
-        unsigned n_peers;               /* that ran when it was published */
+        unsigned n_peers;               /* that ran when it was published, */
+        unsigned n_reached;             /* and so many of them have it */
 } BroadcastReport;
 
 /* Of an unknown message all is 0. */

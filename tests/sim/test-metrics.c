@@ -3,8 +3,8 @@
 /* The simulator measures what it says: graphs whose shape is known, messages whose way is. */
 
 #include "scenario.h"
+#include "sim-internal.h"
 #include "sim-overlay.h"
-#include "sim-traffic.h"
 #include "unit.h"
 
 /* A graph of @n nodes in which two are linked when @linked says so. */
@@ -141,6 +141,52 @@ static void test_a_message_is_followed(void **state) {
         assert_int_equal(report.n_delivered, 0);
 }
 
+/* Who was started anew gets it again, and who came later gets it, too: neither makes it reach more than all. */
+static void test_a_restart_counts_once(void **state) {
+        _cleanup_(sim_freep) Sim *sim = network(1, 1, 5);
+        unsigned later = sim_add_peer(sim);
+        BroadcastReport first, report;
+        MessageId id;
+
+        assert_true(sim_run_until(sim, settled, 60 * USEC_PER_SEC));
+        assert_int_equal(sim_publish(sim, 1, "/test", "payload", &id), 0);
+        sim_run_for(sim, USEC_PER_SEC);
+        first = sim_broadcast(sim, &id);
+        assert_int_equal(first.n_peers, 5);
+        assert_int_equal(first.n_reached, 5);
+
+        sim_crash(sim, 2);
+        sim_restart(sim, 2, true);
+        sim_crash(sim, 3);
+        sim_start(sim, later);
+        assert_true(sim_run_until(sim, settled, 60 * USEC_PER_SEC));
+        sim_run_for(sim, 60 * USEC_PER_SEC);
+        assert_true(sim_has_delivered(sim, &id, 2));
+        assert_true(sim_has_delivered(sim, &id, later));
+        report = sim_broadcast(sim, &id);
+        assert_int_equal(report.n_peers, 5);
+        assert_int_equal(report.n_reached, 5);
+        assert_int_equal(report.n_delivered, 6);
+        assert_int_equal(report.last_usec, first.last_usec);
+        assert_float_equal(report.redundancy, (double) report.n_payloads / 6 - 1, 1e-9);
+}
+
+/* Only in a frame, and nobody delivers it: it was not last anywhere. */
+static void test_what_nobody_delivers_takes_no_time(void **state) {
+        _cleanup_(sim_freep) Sim *sim = network(1, 1, 2);
+        BroadcastReport reports[8];
+        size_t n;
+
+        assert_true(sim_run_until(sim, settled, 60 * USEC_PER_SEC));
+        sim_traffic_reset(sim);
+        traffic_payload(sim, &(MessageId) { .sequence = 1 });
+        n = sim_broadcasts(sim, reports, ELEMENTSOF(reports));
+        assert_int_equal(n, 1);
+        assert_int_equal(reports[0].n_peers, 2);
+        assert_int_equal(reports[0].n_reached, 0);
+        assert_int_equal(reports[0].last_usec, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_shape_of_a_complete_graph),
@@ -149,6 +195,8 @@ int main(void) {
                 cmocka_unit_test(test_two_components_are_told_apart),
                 cmocka_unit_test(test_links_are_found_in_a_network),
                 cmocka_unit_test(test_a_message_is_followed),
+                cmocka_unit_test(test_a_restart_counts_once),
+                cmocka_unit_test(test_what_nobody_delivers_takes_no_time),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
