@@ -124,8 +124,26 @@ static void session_learn(Session *session, const NodeId *id, uint64_t epoch, Ro
         session->n_addresses = node_effective_addresses(addresses, n_addresses, &session->remote, port, session->addresses);
 }
 
+/* One of the addresses held of the caller's id at which it does not claim to be, at random; NULL: there is none. */
+static const Address *held_elsewhere(Node *node, const Session *session, const Member *member) {
+        const Address *elsewhere = NULL;
+        unsigned n = 0;
+
+        for (size_t i = 0; i < member->record.n_addresses; i++) {
+                const Address *held = member->record.addresses + i;
+                bool claimed = false;
+
+                for (size_t j = 0; j < session->n_addresses; j++)
+                        claimed = claimed || address_equal(held, session->addresses + j);
+                if (!claimed && random_below(&node->random, ++n) == 0)
+                        elsewhere = held;
+        }
+        return elsewhere;
+}
+
 int session_on_hello(Node *node, Session *session, const HelloMessage *hello, usec_t now_usec) {
         char detail[DETAIL_MAX + 1];
+        const Address *elsewhere;
         const Member *member;
         Session *check;
         int r;
@@ -157,16 +175,16 @@ int session_on_hello(Node *node, Session *session, const HelloMessage *hello, us
                 return session_open_accepted(node, session, now_usec);
 
         member = member_table_find(&node->members, &hello->id);
-        if (!member || !member_is_live(member) || member->record.epoch == hello->epoch || member->record.n_addresses == 0)
+        if (!member || !member_is_live(member) || member->record.epoch == hello->epoch)
                 return session_open_accepted(node, session, now_usec);
-        for (size_t i = 0; i < session->n_addresses; i++)
-                if (member_has_address(member, session->addresses + i))
-                        return session_open_accepted(node, session, now_usec);
+        elsewhere = held_elsewhere(node, session, member);
+        if (!elsewhere)
+                return session_open_accepted(node, session, now_usec);
 
         if (node->n_checks >= CHECKS_MAX)
                 return session_close(node, session, CLOSE_BUSY, "Too many ids are being checked.", now_usec);
         session_enter(node, session, SESSION_CHECKING, usec_add(now_usec, 2 * CHECK_USEC), now_usec);
-        r = session_dial(node, member->record.addresses, SESSION_FOR_CHECK, &hello->id, CHECK_USEC, now_usec, &check);
+        r = session_dial(node, elsewhere, SESSION_FOR_CHECK, &hello->id, CHECK_USEC, now_usec, &check);
         if (r < 0)
                 return r;
         check->waiting = session->link;

@@ -249,6 +249,24 @@ static void test_one_node_at_two_addresses_is_no_copy(void **state) {
         assert_null(harness_notice(h, NOTICE_DUPLICATE_REFUSED));
 }
 
+/* Both came to be held of one id, as each said an epoch that the other had raised: one of them still has to go. */
+static void test_a_copy_goes_whose_address_is_held_too(void **state) {
+        Harness *h = *state;
+        Other copy = elsewhere(HARNESS_EPOCH), held = harness_peer(1);
+        LinkId check, link;
+
+        hold(h);
+        send_close(h, harness_open(h, &copy), CLOSE_DONE);
+        while (harness_dialled(h, NULL) != 0)
+                ;
+        assert_int_equal(member_of(h, 1).record->n_addresses, 2);
+        harness_drop_sent(h);
+
+        link = call_from_elsewhere(h, HARNESS_EPOCH + 1, &check);
+        assert_true(harness_answer(h, check, &held, NULL));
+        expect_close(h, link, CLOSE_DUPLICATE_ID);
+}
+
 static void test_a_holder_that_is_gone_does_not_shut_out(void **state) {
         Harness *h = *state;
         const LinkChange ends[] = { LINK_REFUSED, LINK_UNREACHABLE, LINK_RESET, LINK_CLOSED };
@@ -319,11 +337,11 @@ static void test_nobody_is_asked_without_need(void **state) {
         Other other;
 
         hold(h);
-        other = elsewhere(HARNESS_EPOCH);               /* the epoch that is held: moved, or another of its addresses */
-        expect_no_check(h, &other);
         other = harness_peer(1);                        /* the address that is held: restarted */
         other.epoch += 2;
         other.remote = harness_address(66, 40000);
+        expect_no_check(h, &other);
+        other = elsewhere(HARNESS_EPOCH + 2);           /* the epoch that is held: moved, or another of its addresses */
         expect_no_check(h, &other);
         other = elsewhere(HARNESS_EPOCH + 9);           /* a probe takes nobody's place */
         other.purpose = PURPOSE_PROBE;
@@ -417,6 +435,7 @@ int main(void) {
                 TEST(test_dials_that_cross_leave_one_link),
                 TEST_QUIET(test_a_copy_of_a_living_node_is_sent_away),
                 TEST_QUIET(test_one_node_at_two_addresses_is_no_copy),
+                TEST_QUIET(test_a_copy_goes_whose_address_is_held_too),
                 TEST_QUIET(test_a_holder_that_is_gone_does_not_shut_out),
                 TEST_QUIET(test_a_holder_that_does_not_answer_is_waited_for_1_second),
                 TEST_QUIET(test_another_id_at_the_address_held_does_not_shut_out),
