@@ -109,7 +109,9 @@ struct PeerNode {
         Offers offers;
         Random broadcast_random;        /* apart, so that it changes nothing of what the overlay draws */
         SeenOrigin *waiting;            /* those of which something is held back, or missing */
-        RangeQueue announced;           /* first copies that lazy links were not told of yet */
+        RangeQueue announced;           /* first copies that lazy links were not told of yet, */
+        size_t announced_size;          /* and what they take in the store */
+        usec_t grafted_usec;            /* when GRAFT was last sent or received; 0: never */
         NodeIdentity publisher;         /* as which we publish: */
         uint64_t sequence;              /* of our last message */
         Previous previous;              /* the last one of our epoch before, .sequence 0: not known */

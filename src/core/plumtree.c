@@ -9,7 +9,7 @@
  * announced (GRAFT), and that link is eager from then on: so the tree mends itself.
  *
  * Parameters: T1 = 500 ms from an announcement until it is asked for, T2 = 250 ms until the next one who announced it is asked
- * (offer.h); announcements are collected for 20 ms.
+ * (offer.h); announcements are collected for 20 ms, or for 50 to 100 ms while they are few and nobody needs them (is_calm()).
  *
  * Departures: a link that has brought something first is not pruned for the next copy, but by chance (PRUNE_USEC). Else messages
  * of different publishers, which meet on different links of one cycle, would each cut it somewhere; the part that falls off asks
@@ -25,6 +25,9 @@
 #include "core/peer-node-internal.h"
 
 #define ANNOUNCE_USEC (20 * USEC_PER_MSEC)
+#define ANNOUNCE_CALM_USEC (50 * USEC_PER_MSEC) /* and up to that much more */
+#define ANNOUNCE_CALM_SIZE (4U * 1024U)
+#define CALM_USEC (60 * USEC_PER_SEC)           /* since a GRAFT */
 #define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* copies that were under way when we pruned are no news */
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
 #define PRUNE_USEC (20 * USEC_PER_SEC)          /* of copies on a useful link until it is pruned, in the mean */
@@ -64,8 +67,23 @@ void plumtree_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_
 
 /* ---- announcing ---- */
 
-static int announce(Node *node, const MessageId *id, usec_t now_usec) {
+/* A publisher may count on its share of a store for as long as it takes until a message is asked for. */
+static_assert((OFFER_T1_USEC / ANNOUNCE_CALM_USEC + 3) * ANNOUNCE_CALM_SIZE < STORE_SHARE,
+              "what is announced late must still be there when it is asked for");
+
+/*
+ * An announcement is a frame on every lazy link: where messages come one by one, announcing them costs more than sending them. So
+ * few are collected for longer, while the tree is whole: that is, while nobody here has asked for anything, or was asked. And not
+ * all for as long: who has the same messages at the same time had better not announce them in the same moment.
+ */
+static bool is_calm(const PeerNode *peer, usec_t now_usec) {
+        return peer->announced_size <= ANNOUNCE_CALM_SIZE &&
+               (peer->grafted_usec == 0 || now_usec >= usec_add(peer->grafted_usec, CALM_USEC));
+}
+
+static int announce(Node *node, const MessageId *id, size_t size, usec_t now_usec) {
         PeerNode *peer = node->peer;
+        usec_t wait_usec = ANNOUNCE_USEC;
         int r;
 
         r = range_queue_append_message(&peer->announced, id);
@@ -73,8 +91,15 @@ static int announce(Node *node, const MessageId *id, usec_t now_usec) {
                 return r;
         if (peer->announced.n == MESSAGE_RANGES_MAX)
                 return plumtree_announce(node);
-        if (!timer_is_set(&peer->announce))
-                timer_set(&node->timers, &peer->announce, usec_add(now_usec, ANNOUNCE_USEC));
+
+        peer->announced_size += store_cost(size);
+        if (is_calm(peer, now_usec)) {
+                if (timer_is_set(&peer->announce))
+                        return 0;
+                wait_usec = ANNOUNCE_CALM_USEC + random_below(&peer->broadcast_random, ANNOUNCE_CALM_USEC);
+        }
+        if (usec_add(now_usec, wait_usec) < peer->announce.when_usec)
+                timer_set(&node->timers, &peer->announce, usec_add(now_usec, wait_usec));
         return 0;
 }
 
@@ -101,6 +126,7 @@ int plumtree_announce(Node *node) {
         int r;
 
         timer_set(&node->timers, &peer->announce, USEC_INFINITY);
+        peer->announced_size = 0;
         if (peer->announced.n == 0)
                 return 0;
 
@@ -163,7 +189,7 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
                 }
                 has_lazy = has_lazy || session->gossip.is_lazy;
         }
-        return has_lazy ? announce(node, id, now_usec) : 0;
+        return has_lazy ? announce(node, id, frame->size, now_usec) : 0;
 }
 
 /* Every link that would take a message at once has half a queue of others before it. */
@@ -240,13 +266,14 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
 
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
         session->gossip.is_lazy = false;
+        node->peer->grafted_usec = now_usec;
         return repair_on_want(node, session, ranges, now_usec);
 }
 
 /* ---- asking ---- */
 
 /* All requests to one link: those that were announced as GRAFT, those that were listed as MSG_WANT. */
-static int send_requests(Node *node, Session *session, OfferRequest *requests, size_t n, bool is_listed) {
+static int send_requests(Node *node, Session *session, OfferRequest *requests, size_t n, bool is_listed, usec_t now_usec) {
         Message message;
         int r;
 
@@ -263,6 +290,7 @@ static int send_requests(Node *node, Session *session, OfferRequest *requests, s
                 return r;
         if (!is_listed) {
                 session->gossip.is_lazy = false;
+                node->peer->grafted_usec = now_usec;
                 node->counters[COUNTER_GRAFTS_SENT]++;
         }
         return 0;
@@ -288,9 +316,9 @@ int plumtree_graft(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions; n > 0 && session && r >= 0; session = session->hh.next) {
                 if (!link_carries(session))
                         continue;
-                r = send_requests(node, session, requests, n, false);
+                r = send_requests(node, session, requests, n, false, now_usec);
                 if (r >= 0)
-                        r = send_requests(node, session, requests, n, true);
+                        r = send_requests(node, session, requests, n, true, now_usec);
         }
         while (r >= 0 && (liar = find_liar(node)))
                 r = session_protocol_error(node, liar, "It announces messages that it does not send when asked.", now_usec);

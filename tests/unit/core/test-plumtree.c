@@ -38,7 +38,7 @@ static void test_a_second_copy_makes_its_link_lazy(void **state) {
 
         send_message(h, first, 2);
         expect_nothing(h, second);
-        harness_advance(h, 20 * MSEC);
+        harness_advance(h, 100 * MSEC);
         expect_range(h, second, MESSAGE_IHAVE, 2, 2);
         expect_nothing(h, first);
 
@@ -106,7 +106,7 @@ static void test_prune_makes_a_link_lazy_and_graft_eager(void **state) {
         send_prune(h, to);
         send_message(h, from, 1);
         expect_nothing(h, to);
-        harness_advance(h, 20 * MSEC);
+        harness_advance(h, 100 * MSEC);
         expect_range(h, to, MESSAGE_IHAVE, 1, 1);
         send_ranges(h, to, MESSAGE_GRAFT, 1, 1);
         assert_int_equal(expect(h, to, MESSAGE_GOSSIP)->gossip.id.sequence, 1);
@@ -136,6 +136,68 @@ static void test_announcements_are_collected_into_ranges(void **state) {
         }
         harness_advance(h, 500 * MSEC);
         expect_nothing(h, lazy);
+}
+
+/* When the next message is announced on @lazy, in ms. */
+static unsigned announced_after(Harness *h, LinkId from, LinkId lazy, uint64_t sequence) {
+        unsigned n = 0;
+
+        harness_advance(h, 1 * SEC);
+        harness_drop_sent(h);
+        for (send_message(h, from, sequence); !harness_find(h, lazy, MESSAGE_IHAVE); n++) {
+                assert_true(n < 1000);
+                harness_advance(h, 1 * MSEC);
+        }
+        return n;
+}
+
+static void test_few_announcements_are_collected_for_longer_while_the_tree_is_whole(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), lazy = link_in(h, 2), asks = link_in(h, 3);
+        uint64_t sequence = 0;
+        unsigned first;
+
+        harness_set_answering(h, true);
+        send_prune(h, lazy);
+        first = announced_after(h, from, lazy, ++sequence);
+        assert_in_range(first, 50, 100);
+        for (unsigned i = 0; announced_after(h, from, lazy, ++sequence) == first; i++)
+                assert_true(i < 20);                    /* drawn each time */
+
+        /* Something was missed. */
+        send_ranges(h, asks, MESSAGE_GRAFT, 1, 1);
+        assert_int_equal(announced_after(h, from, lazy, ++sequence), 20);
+        harness_advance(h, 57 * SEC);
+        assert_int_equal(announced_after(h, from, lazy, ++sequence), 20);
+        harness_advance(h, 2 * SEC);
+        assert_in_range(announced_after(h, from, lazy, ++sequence), 50, 100);
+
+        /* And here: what another link has announced does not come. */
+        send_ranges(h, asks, MESSAGE_IHAVE, sequence + 1, sequence + 1);
+        harness_advance(h, 500 * MSEC);
+        assert_int_equal(counted(h, COUNTER_GRAFTS_SENT), 1);
+        sequence++;
+        assert_int_equal(announced_after(h, from, lazy, sequence), 20);
+}
+
+static void test_many_announcements_wait_20_ms(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), lazy = link_in(h, 2);
+
+        send_prune(h, lazy);
+        for (uint64_t i = 1; i <= 100; i++)             /* more than 4 KiB of them */
+                send_message(h, from, i);
+        harness_advance(h, 19 * MSEC);
+        expect_nothing(h, lazy);
+        harness_advance(h, 1 * MSEC);
+        expect_range(h, lazy, MESSAGE_IHAVE, 1, 100);
+
+        /* Each time anew. */
+        send_message(h, from, 101);
+        harness_advance(h, 49 * MSEC);
+        expect_nothing(h, lazy);
+        harness_advance(h, 51 * MSEC);
+        expect_range(h, lazy, MESSAGE_IHAVE, 101, 101);
 }
 
 static void test_very_many_announcements_do_not_wait(void **state) {
@@ -491,6 +553,8 @@ int main(void) {
                 TEST(test_a_link_that_has_brought_something_first_is_not_pruned_at_once),
                 TEST(test_prune_makes_a_link_lazy_and_graft_eager),
                 TEST(test_announcements_are_collected_into_ranges),
+                TEST(test_few_announcements_are_collected_for_longer_while_the_tree_is_whole),
+                TEST(test_many_announcements_wait_20_ms),
                 TEST(test_very_many_announcements_do_not_wait),
                 TEST(test_what_is_announced_and_does_not_come_is_grafted),
                 TEST(test_grafting_makes_the_link_eager),
