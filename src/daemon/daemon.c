@@ -71,6 +71,13 @@ static void daemon_on_links(void *userdata, int error) {
         daemon->handlers->settle(daemon->userdata, error);
 }
 
+static void daemon_on_turned(void *userdata) {
+        Daemon *daemon = userdata;
+
+        if (daemon->handlers->turned)
+                daemon->handlers->turned(daemon->userdata);
+}
+
 static void daemon_on_resting(void *userdata, int error) {
         Daemon *daemon = userdata;
 
@@ -188,7 +195,11 @@ static void log_started(const Daemon *daemon) {
 }
 
 int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonHandlers *handlers, void *userdata) {
-        static const LinksHandlers links_handlers = { .settle = daemon_on_links, .resting = daemon_on_resting };
+        static const LinksHandlers links_handlers = {
+                .settle = daemon_on_links,
+                .turned = daemon_on_turned,
+                .resting = daemon_on_resting,
+        };
         _cleanup_(config_diagnostics_done) ConfigDiagnostics diagnostics = {};
         int r;
 

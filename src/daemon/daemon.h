@@ -24,6 +24,8 @@ typedef struct Daemon Daemon;
 typedef struct DaemonHandlers {
         /* The program's settle function: carries the effects out after an event, and calls daemon_settled(). */
         void (*settle)(void *userdata, int error);
+        /* As LinksHandlers.turned. NULL: that is nothing to it. */
+        void (*turned)(void *userdata);
         /* The node is new: what was remembered on disk. Return: 0, -ENOMEM. */
         int (*restore)(void *userdata);
         /* The list of seeds is new; before the node is given it. */

@@ -54,7 +54,7 @@ static int links_on_turn(sd_event_source *source, void *userdata) {
 static int links_on_epoll(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct epoll_event events[EVENTS_MAX];
         Links *links = userdata;
-        int n;
+        int n, r;
 
         n = epoll_wait(fd, events, ELEMENTSOF(events), 0);
         for (int i = 0; i < n; i++) {
@@ -64,7 +64,9 @@ static int links_on_epoll(sd_event_source *source, int fd, uint32_t revents, voi
                 if (connection->state != CONNECTION_GONE && !connection->failed)
                         connection_on_io(connection, events[i].events);
         }
-        return links_turn(links);
+        r = links_turn(links);
+        links->handlers->turned(links->userdata);
+        return r;
 }
 
 static Connection *links_first_overdue(Links *links, usec_t now_usec) {

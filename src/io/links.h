@@ -27,6 +27,8 @@ typedef struct LinksHandlers {
         /* After each event that was fed to the node, with what the node's function returned (0 or -ENOMEM): carry out its
          * effects. Also when the last link has gone, with 0. */
         void (*settle)(void *userdata, int error);
+        /* What had come on any connection has been read, and what this led to has been written: the turn is over. */
+        void (*turned)(void *userdata);
         /* No connection is accepted for a moment, because of @error, such as -EMFILE. */
         void (*resting)(void *userdata, int error);
 } LinksHandlers;

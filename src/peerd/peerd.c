@@ -59,6 +59,12 @@ static void peerd_on_settle(void *userdata, int error) {
         peerd_settle(userdata, error);
 }
 
+static void peerd_on_turned(void *userdata) {
+        Peerd *peerd = userdata;
+
+        streams_write(peerd->streams);
+}
+
 static int peerd_restore(void *userdata) {
         Peerd *peerd = userdata;
 
@@ -133,6 +139,7 @@ static int peerd_init(Peerd *peerd) {
 int peerd_main(const Options *options) {
         static const DaemonHandlers handlers = {
                 .settle = peerd_on_settle,
+                .turned = peerd_on_turned,
                 .restore = peerd_restore,
                 .seeds_loaded = peerd_on_seeds,
                 .describe = peerd_describe,

@@ -41,7 +41,8 @@ struct Streams {
         Stream *list;
         size_t n;
         uint64_t n_opened;
-        sd_event_source *turn_source;   /* writes what one turn of the loop has delivered */
+        sd_event_source *turn_source;   /* writes what was delivered, unless that was done before */
+        bool has_delivered;             /* and not written yet; that source is armed */
 };
 
 /* Of one that is in no list, and not counted. */
@@ -134,8 +135,10 @@ static void stream_put(Stream *stream, const StreamMessage *message) {
         }
         (void) stream_put_message(stream_put_untold(stream, place), message);
         byte_queue_added(&stream->queue, size);
-        if (!stream->waits_for_room)
+        if (!stream->waits_for_room && !stream->all->has_delivered) {
+                stream->all->has_delivered = true;
                 (void) sd_event_source_set_enabled(stream->all->turn_source, SD_EVENT_ONESHOT);
+        }
 }
 
 /* Goes on in the store where it is, as far as there is room. */
@@ -184,13 +187,22 @@ static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void 
         return 0;
 }
 
-static int streams_on_turn(sd_event_source *source, void *userdata) {
-        Streams *streams = userdata;
+void streams_write(Streams *streams) {
         Stream *stream, *next;
 
+        if (!streams->has_delivered)
+                return;
+
+        /* First: who has room again may be given more from the store, which is for the turn after this one. */
+        streams->has_delivered = false;
+        (void) sd_event_source_set_enabled(streams->turn_source, SD_EVENT_OFF);
         DL_FOREACH_SAFE(streams->list, stream, next)
                 if (!stream->waits_for_room && byte_queue_size(&stream->queue) > 0)
                         stream_write(stream);
+}
+
+static int streams_on_turn(sd_event_source *source, void *userdata) {
+        streams_write(userdata);
         return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 #define LINKS_MAX 200U
 #define TURNS_MAX 100000U
+#define ANSWERED 9U             /* the link on which a node answers that has many others */
 
 /* What was said of one link. */
 typedef struct Told {
@@ -47,6 +49,9 @@ typedef struct Fixture {
         Node node;
         int others[LINKS_MAX];          /* the far ends, by link */
         unsigned n_settled;
+        unsigned n_turned;
+        size_t n_pings_turned;          /* of the node, and ... */
+        size_t n_written_turned;        /* bytes at the far end of ANSWERED, when the last turn was over */
 } Fixture;
 
 /* ---- the node ---- */
@@ -138,12 +143,23 @@ static void on_settle(void *userdata, int error) {
         f->n_settled++;
 }
 
+static void on_turned(void *userdata) {
+        Fixture *f = userdata;
+        int n = 0;
+
+        f->n_turned++;
+        f->n_pings_turned = f->node.n_pings;
+        if (f->others[ANSWERED] >= 0)
+                assert_int_equal(ioctl(f->others[ANSWERED], FIONREAD, &n), 0);
+        f->n_written_turned = (size_t) n;
+}
+
 static void on_resting(void *userdata, int error) {
         fail_msg("no connection is accepted: %s", strerror(-error));
 }
 
 static int setup(void **state) {
-        static const LinksHandlers handlers = { .settle = on_settle, .resting = on_resting };
+        static const LinksHandlers handlers = { .settle = on_settle, .turned = on_turned, .resting = on_resting };
         Fixture *f = calloc(1, sizeof(*f));
 
         if (!f || sd_event_new(&f->event) < 0 || links_new(&f->links, f->event, &handlers, f) < 0)
@@ -350,6 +366,23 @@ static void test_all_that_one_turn_asks_for_leaves_by_one_call(void **state) {
         assert_int_equal(f->node.told[2].n_begun, 4);
         settle(f);
         assert_int_equal(read_other(f, 2, packet, sizeof(packet)), 0);
+}
+
+static void test_a_turn_is_over_when_all_was_read_and_written(void **state) {
+        Fixture *f = *state;
+
+        for (LinkId link = 0; link <= ANSWERED; link++)
+                open_link(f, link, SOCK_STREAM);
+        f->node.answers_on = ANSWERED;
+        f->node.n_answers = 1;
+        for (LinkId link = 0; link < ANSWERED; link++)
+                send_pings(f, link, 0, 2);
+        assert_true(turn(f));
+        assert_int_equal(f->n_turned, 1);
+        assert_int_equal(f->n_pings_turned, 2 * ANSWERED);
+        assert_int_equal(f->n_written_turned, 2 * ANSWERED * 100);
+        settle(f);
+        assert_int_equal(f->n_turned, 1);
 }
 
 static void test_what_the_kernel_did_not_take_goes_on_when_there_is_room(void **state) {
@@ -571,6 +604,7 @@ int main(void) {
                 TEST(test_a_turn_is_bounded),
                 TEST(test_what_comes_behind_a_hang_up_is_not_handed_on),
                 TEST(test_all_that_one_turn_asks_for_leaves_by_one_call),
+                TEST(test_a_turn_is_over_when_all_was_read_and_written),
                 TEST(test_what_the_kernel_did_not_take_goes_on_when_there_is_room),
                 TEST(test_one_that_does_not_read_holds_up_nobody),
                 TEST(test_an_end_is_told_once_behind_what_came_before_it),
