@@ -36,9 +36,12 @@ static bool gossip_is_impossible(const Node *node, const GossipMessage *gossip) 
 /* Of an epoch that the publisher's own record does not know of yet: it is on its way, too. Epochs without end would displace
  * the one that the publisher is in. */
 static bool gossip_is_unconfirmed(const Node *node, const MessageId *id) {
-        const Member *member = member_table_find(&node->members, &id->origin);
+        const Member *member;
 
-        return member && id->epoch > member->record.epoch && !seen_find(&node->peer->seen, &id->origin, id->epoch) &&
+        if (seen_find(&node->peer->seen, &id->origin, id->epoch))
+                return false;
+        member = member_table_find(&node->members, &id->origin);
+        return member && id->epoch > member->record.epoch &&
                seen_n_later(&node->peer->seen, &id->origin, member->record.epoch) >= UNCONFIRMED_MAX;
 }
 

@@ -107,9 +107,10 @@ StoredMessage *store_next_delivered(const Store *store, uint64_t serial) {
 
 static StoreOrigin *origin_find(const Store *store, const NodeId *id, uint64_t epoch) {
         StoreKey key = { .id = *id, .epoch = epoch };
-        StoreOrigin *origin;
+        StoreOrigin *origin = store->recent;
 
-        HASH_FIND(hh, store->origins, &key, sizeof(key), origin);
+        if (!origin || origin->key.epoch != epoch || !node_id_equal(&origin->key.id, id))
+                HASH_FIND(hh, store->origins, &key, sizeof(key), origin);
         return origin;
 }
 
@@ -127,11 +128,13 @@ static int origin_get(Store *store, const MessageId *id, StoreOrigin **ret) {
                         return -ENOMEM;
                 }
         }
-        *ret = origin;
+        *ret = store->recent = origin;
         return 0;
 }
 
 static void origin_free(Store *store, StoreOrigin *origin) {
+        if (store->recent == origin)
+                store->recent = NULL;
         HASH_DELETE(hh, store->origins, origin);
         free(origin->messages);
         free(origin);

@@ -44,6 +44,7 @@ struct StoreOrigin {
 
 typedef struct Store {
         StoreOrigin *origins;
+        StoreOrigin *recent;            /* of the message added last, NULL when it is gone: found without a hash */
         size_t n, size;
         size_t size_max;
         usec_t age_max_usec;

@@ -79,10 +79,18 @@ static Topic *topics_add(Topics *topics, Slice name) {
         return topic;
 }
 
-void topics_count(Topics *topics, Slice name, size_t payload_size, usec_t now_usec) {
-        Topic *topic;
+/* Mostly the one used last: no hash is needed to see that. */
+static Topic *topics_find(const Topics *topics, Slice name) {
+        Topic *topic = topics->recent;
 
-        HASH_FIND(hh, topics->by_name, name.data, name.size, topic);
+        if (!topic || topic->size != name.size || memcmp(topic->name, name.data, name.size) != 0)
+                HASH_FIND(hh, topics->by_name, name.data, name.size, topic);
+        return topic;
+}
+
+void topics_count(Topics *topics, Slice name, size_t payload_size, usec_t now_usec) {
+        Topic *topic = topics_find(topics, name);
+
         if (!topic)
                 topic = topics_add(topics, name);
         else if (topic != topics->recent) {
