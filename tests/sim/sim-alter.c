@@ -48,9 +48,9 @@ static FrameBuffer *wrong_frame(Sim *sim, const FrameBuffer *frame) {
 static void carry_later(Sim *sim, Connection *connection, unsigned side, FrameBuffer *frame, usec_t delay_usec) {
         const End *to = connection->ends + side, *from = connection->ends + !side;
 
-        sim_push(sim, (Event) {
-                .when_usec = sim->now_usec + sim_latency(sim, from->node, to->node) + delay_usec, .type = EVENT_FRAME,
-                .node = to->node, .connection = connection, .side = side, .link = to->link, .frame = frame_buffer_ref(frame),
+        sim_push(sim, sim->now_usec + sim_latency(sim, from->node, to->node) + delay_usec, (Event) {
+                .type = EVENT_FRAME, .node = to->node, .connection = connection, .side = side, .link = to->link,
+                .frame = frame_buffer_ref(frame),
         });
 }
 

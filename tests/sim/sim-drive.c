@@ -146,8 +146,8 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
                 unsigned number = UINT32_MAX;
 
                 (void) sscanf(effect->resolve.host, "seed-%u", &number);
-                sim_push(sim, (Event) {
-                        .when_usec = sim->now_usec, .type = EVENT_RESOLVED, .node = i, .seed = effect->resolve.seed,
+                sim_push(sim, sim->now_usec, (Event) {
+                        .type = EVENT_RESOLVED, .node = i, .seed = effect->resolve.seed,
                         .address = number < sim->n_nodes ? node_address(sim, number) : sim_address(number),
                 });
                 break;
@@ -180,12 +180,16 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
         effect_release(effect);
 }
 
-void sim_settle(Sim *sim, unsigned i, int r) {
+static void sim_carry_out(Sim *sim, unsigned i) {
         Effect effect;
 
-        must_ok(r);
         while (node_pop_effect(sim->nodes[i].node, &effect))
                 sim_effect(sim, i, &effect);
+}
+
+void sim_settle(Sim *sim, unsigned i, int r) {
+        must_ok(r);
+        sim_carry_out(sim, i);
         sim_rearm(sim, i);
         sim_check(sim, i);
 }
@@ -227,7 +231,8 @@ static void sim_on_frame(Sim *sim, const Event *event) {
         check_message(sim, event->node, &message);
         liar_told(sim, event->node, &message);
         flow_read(sim, event->connection, event->side, event->frame->size);
-        sim_settle(sim, event->node, node_on_received(node, event->link, sim->now_usec));
+        must_ok(node_on_received(node, event->link, sim->now_usec));
+        sim_carry_out(sim, event->node);
         sim_settle(sim, event->node, node_on_message(node, event->link, &message, sim->now_usec));
 }
 
@@ -252,15 +257,14 @@ void sim_handle(Sim *sim, Event *event) {
         if (node->frozen) {
                 if (node->n_waiting >= node->n_waiting_allocated) {
                         node->n_waiting_allocated = MAX((size_t) 16, 2 * node->n_waiting_allocated);
-                        node->waiting = must(reallocarray(node->waiting, node->n_waiting_allocated, sizeof(Event)));
+                        node->waiting = must(reallocarray(node->waiting, node->n_waiting_allocated, sizeof(Event *)));
                 }
-                node->waiting[node->n_waiting++] = *event;
+                node->waiting[node->n_waiting++] = event;
                 return;
         }
 
         if (end && node->slow > 0 && sim->now_usec < node->reads_usec) {
-                event->when_usec = node->reads_usec;
-                sim_put_back(sim, *event);
+                sim_put_back(sim, node->reads_usec, event);
                 return;
         }
 
@@ -374,10 +378,8 @@ void sim_run_for(Sim *sim, usec_t duration_usec) {
                 check_links(sim);
 
                 if (next_usec <= timer_usec) {
-                        Event event = sim_pop(sim);
-
-                        sim->now_usec = MAX(sim->now_usec, event.when_usec);
-                        sim_handle(sim, &event);
+                        sim->now_usec = MAX(sim->now_usec, next_usec);
+                        sim_handle(sim, sim_pop(sim));
                 } else {
                         sim->now_usec = MAX(sim->now_usec, timer_usec);
                         sim_settle(sim, timer_node, node_on_deadline(sim->nodes[timer_node].node, sim->now_usec));

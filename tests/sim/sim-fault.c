@@ -34,7 +34,7 @@ void sim_freeze(Sim *sim, unsigned i) {
 
 void sim_thaw(Sim *sim, unsigned i) {
         SimNode *node = sim->nodes + i;
-        Event *waiting = TAKE_PTR(node->waiting);
+        Event **waiting = TAKE_PTR(node->waiting);
         size_t n = node->n_waiting;
 
         sim_harm(sim, i);
@@ -42,7 +42,7 @@ void sim_thaw(Sim *sim, unsigned i) {
         node->frozen = node->suspended = false;
         sim_rearm(sim, i);
         for (size_t j = 0; j < n; j++)
-                sim_handle(sim, waiting + j);
+                sim_handle(sim, waiting[j]);
         free(waiting);
 }
 
@@ -65,16 +65,12 @@ void sim_set_group(Sim *sim, unsigned i, unsigned group) {
 void sim_half_open(Sim *sim, unsigned i, unsigned other) {
         sim_harm(sim, i);
         sim_harm(sim, other);
-        for (Connection *connection = sim->connections, *next; connection; connection = next) {
-                next = connection->hh.next;
-                for (unsigned side = 0; side < 2; side++) {
-                        End *end = connection->ends + side;
-
-                        if (end->node != i || connection->ends[!side].node != other || !end->open)
-                                continue;
-                        end->open = false;
-                        sim_settle(sim, i, node_on_link(sim->nodes[i].node, end->link, LINK_RESET, sim->now_usec));
-                }
+        for (End *end = sim->nodes[i].ends, *next; end; end = next) {
+                next = end->next;
+                if (end->connection->ends[end == end->connection->ends].node != other || !end->open)
+                        continue;
+                end->open = false;
+                sim_settle(sim, i, node_on_link(sim->nodes[i].node, end->link, LINK_RESET, sim->now_usec));
         }
 }
 

@@ -41,9 +41,8 @@ void flow_free(End *to) {
 }
 
 static void flow_try_again(Sim *sim, Connection *connection, unsigned side, usec_t wait_usec) {
-        sim_push(sim, (Event) {
-                .when_usec = sim->now_usec + wait_usec, .type = EVENT_RESEND, .node = connection->ends[!side].node,
-                .connection = connection, .side = side,
+        sim_push(sim, sim->now_usec + wait_usec, (Event) {
+                .type = EVENT_RESEND, .node = connection->ends[!side].node, .connection = connection, .side = side,
         });
 }
 
@@ -89,9 +88,9 @@ void flow_resend(Sim *sim, Connection *connection, unsigned side) {
         if (sim->now_usec - flow->stalled_usec > (from->open ? GIVE_UP_USEC : ORPHAN_USEC)) {
                 flow_drop_stalled(flow);
                 if (from->open)
-                        sim_push(sim, (Event) {
-                                .when_usec = sim->now_usec, .type = EVENT_RESET, .node = from->node,
-                                .connection = connection, .side = !side, .link = from->link,
+                        sim_push(sim, sim->now_usec, (Event) {
+                                .type = EVENT_RESET, .node = from->node, .connection = connection, .side = !side,
+                                .link = from->link,
                         });
                 return;
         }
@@ -152,9 +151,9 @@ void flow_read(Sim *sim, Connection *connection, unsigned side, size_t size) {
         flow->n_in_flight -= MIN(size, flow->n_in_flight);
         for (; n < flow->n_queued && (flow->n_in_flight == 0 || flow->n_in_flight + flow->queued[n]->size <= WINDOW); n++) {
                 flow->n_in_flight += flow->queued[n]->size;
-                sim_push(sim, (Event) {
-                        .when_usec = sim->now_usec, .type = EVENT_SENT, .node = from->node, .connection = connection,
-                        .side = !side, .link = from->link, .size = flow->queued[n]->size,
+                sim_push(sim, sim->now_usec, (Event) {
+                        .type = EVENT_SENT, .node = from->node, .connection = connection, .side = !side, .link = from->link,
+                        .size = flow->queued[n]->size,
                 });
                 sim_send(sim, connection, side, EVENT_FRAME, flow->queued[n]);
                 (void) frame_buffer_unref(flow->queued[n]);

@@ -8,6 +8,8 @@
 #include "sim-liar.h"
 #include "sim-traffic.h"
 
+#include <utlist.h>
+
 #define PORT 6000
 #define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define FRAME_KINDS 48U
@@ -45,8 +47,10 @@ typedef struct Flow {
         size_t n_queued, n_queued_allocated;
 } Flow;
 
-typedef struct End {
+typedef struct End End;
+struct End {
         UT_hash_handle hh;
+        End *prev, *next;       /* SimNode.ends */
         struct {
                 uint64_t node;
                 LinkId link;
@@ -59,10 +63,10 @@ typedef struct End {
         uint32_t n_payloads;    /* messages to everybody that came in here */
         Flow *flow;             /* towards this end; NULL: nothing is in its way */
         usec_t arrives_usec;    /* of the last thing on its way to this end: what follows comes later */
-} End;
+};
 
 struct Connection {
-        UT_hash_handle hh;
+        Connection *prev, *next;
         uint64_t number;
         unsigned n_events;      /* that refer to it */
         usec_t agreed_usec;     /* when its ends last agreed whether it is a link */
@@ -70,8 +74,6 @@ struct Connection {
 };
 
 typedef struct Event {
-        usec_t when_usec;
-        uint64_t serial;
         EventType type;
         unsigned node;
         unsigned life;          /* of the node's process: an event for an earlier one is void */
@@ -90,6 +92,13 @@ typedef struct BroadcastNodes {
         uint64_t has;           /* its process delivered it */
         uint64_t had;           /* that one or an earlier one did */
 } BroadcastNodes;
+
+/* An event's place in the queue: small, for places move about and events do not. */
+typedef struct Due {
+        usec_t when_usec;
+        uint64_t serial;        /* of two at one time the first that was put in comes first */
+        Event *event;
+} Due;
 
 typedef struct Broadcast {
         UT_hash_handle hh;
@@ -160,12 +169,14 @@ typedef struct SimNode {
         int64_t clock_offset;   /* of its real-time clock, in us */
         usec_t harmed_usec;     /* when a fault last had to do with it */
         unsigned life;
+        End *ends;              /* of its connections, in the order in which these were made */
         LinkId last_accepted;
-        Event *waiting;         /* what came while it was frozen */
+        Event **waiting;        /* what came while it was frozen */
         size_t n_waiting, n_waiting_allocated;
         Noticed *noticed;
         size_t n_noticed;
         uint32_t n_frames[FRAME_KINDS];         /* sent, by frame_kind() */
+        size_t n_members;       /* when it was last looked for itself among them */
         bool listed;
         usec_t deadline_usec;   /* as the heap of nodes knows it; USEC_INFINITY while it does nothing by itself */
         size_t heap_index;
@@ -177,10 +188,11 @@ struct Sim {
         usec_t now_usec;
         SimNode *nodes;
         size_t n_nodes;
-        Event *heap;
+        Due *heap;
         size_t n_events, n_allocated;
         uint64_t serial, last_connection;
         Connection *connections;
+        size_t n_connections;
         End *ends;              /* by node and link */
         Broadcast *broadcasts;
         Hellos *hellos;
@@ -209,9 +221,9 @@ void *must(void *p);                    /* memory is not what is tested here */
 void must_ok(int r);
 _noreturn_ _printf_(2, 3) void sim_fail(const Sim *sim, const char *format, ...);
 
-void sim_push(Sim *sim, Event event);
-void sim_put_back(Sim *sim, Event event);               /* that was popped, for later */
-Event sim_pop(Sim *sim);                /* the first one; there is one */
+void sim_push(Sim *sim, usec_t when_usec, Event event);
+void sim_put_back(Sim *sim, usec_t when_usec, Event *event);    /* that was popped, for later */
+Event *sim_pop(Sim *sim);               /* the first one; there is one. To be given to event_done() or put back */
 void event_done(Sim *sim, Event *event);
 
 bool sim_reaches(const Sim *sim, unsigned from, unsigned to);
@@ -264,7 +276,7 @@ void sim_free_blocked(Sim *sim);
 void sim_rearm(Sim *sim, unsigned i);
 /* Carries out all that a node asks for after an event that returned @r. */
 void sim_settle(Sim *sim, unsigned i, int r);
-void sim_handle(Sim *sim, Event *event);
+void sim_handle(Sim *sim, Event *event);                /* which is given away */
 
 /* ---- sim-traffic.c ---- */
 

@@ -36,39 +36,42 @@ _noreturn_ _printf_(2, 3) void sim_fail(const Sim *sim, const char *format, ...)
 
 /* ---- events ---- */
 
-static bool event_before(const Event *a, const Event *b) {
+static bool due_before(const Due *a, const Due *b) {
         return a->when_usec != b->when_usec ? a->when_usec < b->when_usec : a->serial < b->serial;
 }
 
-void sim_push(Sim *sim, Event event) {
-        event.life = sim->nodes[event.node].life;
+void sim_push(Sim *sim, usec_t when_usec, Event event) {
+        Event *pushed = must(malloc(sizeof(*pushed)));
+
+        *pushed = event;
+        pushed->life = sim->nodes[event.node].life;
         if (event.connection)
                 event.connection->n_events++;
-        sim_put_back(sim, event);
+        sim_put_back(sim, when_usec, pushed);
 }
 
-void sim_put_back(Sim *sim, Event event) {
+void sim_put_back(Sim *sim, usec_t when_usec, Event *event) {
+        Due due = { when_usec, ++sim->serial, event };
         size_t i;
 
         if (sim->n_events >= sim->n_allocated) {
                 sim->n_allocated = MAX((size_t) 1024, 2 * sim->n_allocated);
-                sim->heap = must(reallocarray(sim->heap, sim->n_allocated, sizeof(Event)));
+                sim->heap = must(reallocarray(sim->heap, sim->n_allocated, sizeof(Due)));
         }
-        event.serial = ++sim->serial;
-
-        for (i = sim->n_events++; i > 0 && event_before(&event, sim->heap + (i - 1) / 2); i = (i - 1) / 2)
+        for (i = sim->n_events++; i > 0 && due_before(&due, sim->heap + (i - 1) / 2); i = (i - 1) / 2)
                 sim->heap[i] = sim->heap[(i - 1) / 2];
-        sim->heap[i] = event;
+        sim->heap[i] = due;
 }
 
-Event sim_pop(Sim *sim) {
-        Event first = sim->heap[0], last = sim->heap[--sim->n_events];
+Event *sim_pop(Sim *sim) {
+        Event *first = sim->heap[0].event;
+        Due last = sim->heap[--sim->n_events];
         size_t i = 0;
 
         for (size_t child; (child = 2 * i + 1) < sim->n_events; i = child) {
-                if (child + 1 < sim->n_events && event_before(sim->heap + child + 1, sim->heap + child))
+                if (child + 1 < sim->n_events && due_before(sim->heap + child + 1, sim->heap + child))
                         child++;
-                if (!event_before(sim->heap + child, &last))
+                if (!due_before(sim->heap + child, &last))
                         break;
                 sim->heap[i] = sim->heap[child];
         }
@@ -79,11 +82,15 @@ Event sim_pop(Sim *sim) {
 
 void connection_free(Sim *sim, Connection *connection) {
         for (unsigned side = 0; side < 2; side++) {
-                flow_free(connection->ends + side);
-                if (connection->ends[side].keyed)
-                        HASH_DELETE(hh, sim->ends, connection->ends + side);
+                End *end = connection->ends + side;
+
+                flow_free(end);
+                if (end->keyed)
+                        HASH_DELETE(hh, sim->ends, end);
+                DL_DELETE(sim->nodes[end->node].ends, end);
         }
-        HASH_DELETE(hh, sim->connections, connection);
+        DL_DELETE(sim->connections, connection);
+        sim->n_connections--;
         free(connection);
 }
 
@@ -94,11 +101,12 @@ void connection_release(Sim *sim, Connection *connection) {
 }
 
 void event_done(Sim *sim, Event *event) {
-        event->frame = frame_buffer_unref(event->frame);
+        (void) frame_buffer_unref(event->frame);
         if (event->connection) {
                 event->connection->n_events--;
                 connection_release(sim, event->connection);
         }
+        free(event);
 }
 
 /* ---- the network ---- */
@@ -147,9 +155,9 @@ void sim_carry(Sim *sim, Connection *connection, unsigned side, EventType type, 
         usec_t arrives_usec = sim->now_usec + sim_latency(sim, from->node, to->node);
 
         to->arrives_usec = MAX(arrives_usec, to->arrives_usec + 1);
-        sim_push(sim, (Event) {
-                .when_usec = to->arrives_usec, .type = type, .node = to->node, .connection = connection, .side = side,
-                .link = to->link, .frame = frame ? frame_buffer_ref(frame) : NULL,
+        sim_push(sim, to->arrives_usec, (Event) {
+                .type = type, .node = to->node, .connection = connection, .side = side, .link = to->link,
+                .frame = frame ? frame_buffer_ref(frame) : NULL,
         });
 }
 
@@ -179,21 +187,20 @@ void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address) {
         unsigned to = address_node(sim, address);
         Event event = { .node = i, .link = link, .type = EVENT_UNREACHABLE };
         Connection *connection;
-        usec_t latency_usec;
+        usec_t latency_usec, done_usec;
 
         if (to == UINT_MAX || !sim_reaches(sim, i, to) || !sim_reaches(sim, to, i)) {
-                event.when_usec = sim->now_usec + CONNECT_TIMEOUT_USEC;
-                sim_push(sim, event);
+                sim_push(sim, sim->now_usec + CONNECT_TIMEOUT_USEC, event);
                 return;
         }
 
         latency_usec = sim_latency(sim, i, to);
         while (sim->loss > 0 && random_below(&sim->random, 1000000) < sim->loss)
                 latency_usec += SYN_AGAIN_USEC;
-        event.when_usec = sim->now_usec + 2 * latency_usec;
+        done_usec = sim->now_usec + 2 * latency_usec;
         if (!sim->nodes[to].node) {
                 event.type = EVENT_REFUSED;
-                sim_push(sim, event);
+                sim_push(sim, done_usec, event);
                 return;
         }
 
@@ -202,18 +209,20 @@ void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address) {
                 .number = ++sim->last_connection,
                 .agreed_usec = sim->now_usec,
                 .ends = {
-                        { .connection = connection, .node = i, .open = true, .arrives_usec = event.when_usec },
+                        { .connection = connection, .node = i, .open = true, .arrives_usec = done_usec },
                         { .connection = connection, .node = to, .open = true, .arrives_usec = sim->now_usec + latency_usec },
                 },
         };
-        HASH_ADD(hh, sim->connections, number, sizeof(uint64_t), connection);
+        DL_APPEND(sim->connections, connection);
+        sim->n_connections++;
+        for (unsigned side = 0; side < 2; side++)
+                DL_APPEND(sim->nodes[connection->ends[side].node].ends, connection->ends + side);
         sim_number(sim, connection->ends, link);
 
         event.type = EVENT_CONNECTED;
         event.connection = connection;
-        sim_push(sim, event);
-        sim_push(sim, (Event) {
-                .when_usec = sim->now_usec + latency_usec, .type = EVENT_ACCEPTED, .node = to, .connection = connection,
-                .side = 1,
+        sim_push(sim, done_usec, event);
+        sim_push(sim, sim->now_usec + latency_usec, (Event) {
+                .type = EVENT_ACCEPTED, .node = to, .connection = connection, .side = 1,
         });
 }

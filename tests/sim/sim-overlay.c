@@ -47,8 +47,8 @@ SimOverlay *sim_overlay_new(Sim *sim) {
                 }
 
         /* Each link is an open connection, so there is no need to ask all pairs. Two may have several for a moment. */
-        links = must(calloc(2 * (size_t) HASH_COUNT(sim->connections) + 1, sizeof(*links)));
-        for (const Connection *connection = sim->connections; connection; connection = connection->hh.next) {
+        links = must(calloc(2 * (size_t) sim->n_connections + 1, sizeof(*links)));
+        for (const Connection *connection = sim->connections; connection; connection = connection->next) {
                 unsigned a = connection->ends[0].node, b = connection->ends[1].node;
                 uint32_t n_payloads = connection->ends[0].n_payloads + connection->ends[1].n_payloads;
 

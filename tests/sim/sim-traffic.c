@@ -189,6 +189,6 @@ const TrafficReport *sim_traffic(const Sim *sim) {
 void sim_traffic_reset(Sim *sim) {
         sim->traffic = (TrafficReport) {};
         sim->traffic_usec = sim->now_usec;
-        for (Connection *connection = sim->connections; connection; connection = connection->hh.next)
+        for (Connection *connection = sim->connections; connection; connection = connection->next)
                 connection->ends[0].n_payloads = connection->ends[1].n_payloads = 0;
 }

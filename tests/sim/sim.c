@@ -24,21 +24,16 @@ Sim *sim_free(Sim *sim) {
         for (unsigned i = 0; i < sim->n_nodes; i++) {
                 sim->nodes[i].node = node_free(sim->nodes[i].node);
                 for (size_t j = 0; j < sim->nodes[i].n_waiting; j++)
-                        event_done(sim, sim->nodes[i].waiting + j);
+                        event_done(sim, sim->nodes[i].waiting[j]);
                 free(sim->nodes[i].waiting);
                 free(sim->nodes[i].snapshot);
                 free(sim->nodes[i].lost);
                 free(sim->nodes[i].noticed);
         }
-        while (sim->n_events > 0) {
-                Event event = sim_pop(sim);
-
-                event_done(sim, &event);
-        }
-        for (Connection *connection = sim->connections, *next; connection; connection = next) {
-                next = connection->hh.next;
-                connection_free(sim, connection);
-        }
+        while (sim->n_events > 0)
+                event_done(sim, sim_pop(sim));
+        while (sim->connections)
+                connection_free(sim, sim->connections);
         HASH_ITER(hh, sim->hellos, hellos, next_hellos) {
                 HASH_DELETE(hh, sim->hellos, hellos);
                 free(hellos);
@@ -166,19 +161,19 @@ void sim_end(Sim *sim, unsigned i, bool said) {
         sim_harm(sim, i);
         sim_rearm(sim, i);
         for (size_t j = 0; j < node->n_waiting; j++)
-                event_done(sim, node->waiting + j);
+                event_done(sim, node->waiting[j]);
         node->n_waiting = 0;
 
-        for (Connection *connection = sim->connections, *next; connection; connection = next) {
-                next = connection->hh.next;
-                for (unsigned side = 0; side < 2; side++) {
-                        if (connection->ends[side].node != i || !connection->ends[side].open)
-                                continue;
-                        connection->ends[side].open = false;
-                        if (said)
-                                sim_send(sim, connection, !side, EVENT_RESET, NULL);
-                }
-                connection_release(sim, connection);
+        for (End *end = node->ends; end; end = end->next) {
+                if (end->open && said)
+                        sim_send(sim, end->connection, end == end->connection->ends, EVENT_RESET, NULL);
+                end->open = false;
+        }
+        for (End *end = node->ends, *next; end; end = next) {
+                /* Both ends of a node's connection to itself are in its list, one behind the other. */
+                for (next = end->next; next && next->connection == end->connection; next = next->next)
+                        ;
+                connection_release(sim, end->connection);
         }
 }
 
