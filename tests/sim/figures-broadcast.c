@@ -44,14 +44,14 @@ static void figure_one_sender(FigureContext *context) {
 /* ---- many senders ---- */
 
 /* A network without the periodic messages, and with a tree: some messages have been published. */
-static Sim *grown_network(uint64_t run, unsigned n_peers) {
+static Sim *grown_network(FigureContext *context, uint64_t run) {
         Params params = params_of_profile(PROFILE_LAN);
         MessageId id;
         Sim *sim;
 
         params.members_max = 64;
         params.hello_count = 0;
-        sim = network_of_params(run, N_SEEDS, n_peers, &params);
+        sim = network_of_params(run, N_SEEDS, context->n, &params);
         sim_run_for(sim, 60 * USEC_PER_SEC);
         for (unsigned i = 0; i < N_WARM_UP; i++) {
                 (void) sim_publish(sim, N_SEEDS, "/figure", "payload", &id);
@@ -64,7 +64,7 @@ static void figure_many_senders(FigureContext *context) {
         _cleanup_samples_ Samples reached = {}, redundancy = {}, last = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = grown_network(run, context->n);
+                _cleanup_(sim_freep) Sim *sim = grown_network(context, run);
                 MessageId ids[10 * N_MESSAGES] = {};
                 double worst_reached = 100, worst_last = 0, sum = 0;
 
@@ -91,40 +91,67 @@ static void figure_many_senders(FigureContext *context) {
 
 /* ---- faults ---- */
 
+#define CRASH_STEPS 8U          /* of 10 % of the nodes each */
+
+enum { CRASH_REACHED, CRASH_REDUNDANCY, _CRASH_MAX };
+
+static bool all_have(Sim *sim, const MessageId *ids, size_t n, unsigned n_peers) {
+        for (size_t i = 0; i < n; i++)
+                if (sim_n_delivered(sim, ids + i) < n_peers)
+                        return false;
+        return true;
+}
+
+/* The nodes that come behind the sender are gone; 20 messages, and two minutes at most for all of those that live to have them. */
+static void crash_some(Sim *sim, const void *userdata, double *ret) {
+        unsigned n_dead = *(const unsigned *) userdata, n_peers = sim_n_nodes(sim) - N_SEEDS - n_dead;
+        MessageId ids[N_MESSAGES] = {};
+        usec_t end_usec;
+
+        for (unsigned i = 1; i <= n_dead; i++)
+                sim_crash(sim, N_SEEDS + i);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                (void) sim_publish(sim, N_SEEDS, "/figure", "payload", ids + i);
+                sim_run_for(sim, 1 * USEC_PER_SEC);
+        }
+        end_usec = sim_now(sim) + 120 * USEC_PER_SEC;
+        while (!all_have(sim, ids, ELEMENTSOF(ids), n_peers) && sim_now(sim) < end_usec)
+                sim_run_for(sim, 1 * USEC_PER_SEC);
+        sim_run_for(sim, 5 * USEC_PER_SEC);             /* for copies that nobody needs */
+
+        ret[CRASH_REACHED] = 100;
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                BroadcastReport report = sim_broadcast(sim, ids + i);
+
+                ret[CRASH_REACHED] = MIN(ret[CRASH_REACHED], 100.0 * report.n_delivered / n_peers);
+                ret[CRASH_REDUNDANCY] += report.redundancy / N_MESSAGES;
+        }
+}
+
 static void figure_after_a_crash(FigureContext *context) {
-        for (unsigned percent = 10; percent <= 80; percent += 10) {
-                _cleanup_samples_ Samples reached = {}, redundancy = {};
-                FigureContext again = *context;
-                char what[2][64];
+        Samples reached[CRASH_STEPS] = {}, redundancy[CRASH_STEPS] = {};
 
-                again.n_begun = 0;
-                for (uint64_t run; figure_next_run(&again, &run);) {
-                        _cleanup_(sim_freep) Sim *sim = grown_network(run, context->n);
-                        unsigned n_dead = context->n * percent / 100;
-                        MessageId ids[N_MESSAGES] = {};
-                        double worst = 100, sum = 0;
+        for (uint64_t run; figure_next_run(context, &run);) {
+                _cleanup_(sim_freep) Sim *sim = grown_network(context, run);
 
-                        for (unsigned i = 1; i <= n_dead; i++)
-                                sim_crash(sim, N_SEEDS + i);
-                        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
-                                (void) sim_publish(sim, N_SEEDS, "/figure", "payload", ids + i);
-                                sim_run_for(sim, 1 * USEC_PER_SEC);
-                        }
-                        sim_run_for(sim, 120 * USEC_PER_SEC);
-                        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
-                                BroadcastReport report = sim_broadcast(sim, ids + i);
+                for (unsigned step = 0; step < CRASH_STEPS; step++) {
+                        unsigned n_dead = context->n * (step + 1) / 10;
+                        double found[_CRASH_MAX];
 
-                                worst = MIN(worst, 100.0 * report.n_delivered / (context->n - n_dead));
-                                sum += report.redundancy;
-                        }
-                        samples_add(&reached, worst);
-                        samples_add(&redundancy, sum / N_MESSAGES);
+                        figure_try(sim, crash_some, &n_dead, found, _CRASH_MAX);
+                        samples_add(reached + step, found[CRASH_REACHED]);
+                        samples_add(redundancy + step, found[CRASH_REDUNDANCY]);
                 }
-                context->n_begun = again.n_begun;
-                (void) snprintf(what[0], sizeof(what[0]), "reached after repair, %u %% dead", percent);
-                (void) snprintf(what[1], sizeof(what[1]), "redundancy (RMR), %u %% dead", percent);
-                figure_at_least(context, what[0], &reached, 100, " %");
-                figure_at_most(context, what[1], &redundancy, 0.45, "");
+        }
+        for (unsigned step = 0; step < CRASH_STEPS; step++) {
+                char what[64];
+
+                (void) snprintf(what, sizeof(what), "reached after repair, %u %% dead", 10 * (step + 1));
+                figure_at_least(context, what, reached + step, 100, " %");
+                (void) snprintf(what, sizeof(what), "redundancy (RMR), %u %% dead", 10 * (step + 1));
+                figure_at_most(context, what, redundancy + step, 0.45, "");
+                samples_done(reached + step);
+                samples_done(redundancy + step);
         }
 }
 
@@ -132,7 +159,7 @@ static void figure_silent_forwarders(FigureContext *context) {
         _cleanup_samples_ Samples reached = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = grown_network(run, context->n);
+                _cleanup_(sim_freep) Sim *sim = grown_network(context, run);
                 unsigned n_mute = context->n / 5;
                 double worst = 100;
 
@@ -155,7 +182,7 @@ static void figure_back_again(FigureContext *context) {
         _cleanup_samples_ Samples missing = {}, lost = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = grown_network(run, context->n);
+                _cleanup_(sim_freep) Sim *sim = grown_network(context, run);
                 unsigned away = N_SEEDS + context->n - 1;
                 uint64_t before, n = 0;
 

@@ -16,30 +16,65 @@ static unsigned n_holding(Sim *sim, unsigned of, MemberState state) {
         return n;
 }
 
+static double seconds_since(Sim *sim, usec_t usec) {
+        return (double) (sim_now(sim) - usec) / USEC_PER_SEC;
+}
+
+static Sim *steady_network(FigureContext *context, uint64_t run) {
+        Sim *sim = network(run, N_SEEDS, context->n);
+
+        (void) sim_run_until_every(sim, USEC_PER_SEC, settled, LIMIT_USEC);
+        sim_run_for(sim, 30 * USEC_PER_SEC);
+        return sim;
+}
+
+/* Such a network at any point of anybody's interval. */
+static void run_phase(Sim *sim, uint64_t run) {
+        sim_run_for(sim, run % 97 * STEP_USEC);
+}
+
+typedef struct Death {
+        uint64_t run;
+        void (*end)(Sim *sim, unsigned i);
+        unsigned victim;
+} Death;
+
+enum { DEATH_FIRST, DEATH_ALL, DEATH_N_INNOCENT, _DEATH_MAX };
+
+static void one_death(Sim *sim, const void *userdata, double *ret) {
+        const Death *death = userdata;
+        unsigned n_others = sim_n_nodes(sim) - 1, n_buried;
+        usec_t ended_usec, first_usec = 0;
+
+        run_phase(sim, death->run);
+        ended_usec = sim_now(sim);
+        n_buried = n_burials(sim);
+        death->end(sim, death->victim);
+
+        while (n_holding(sim, death->victim, MEMBER_DEAD) < n_others && sim_now(sim) < ended_usec + LIMIT_USEC) {
+                sim_run_for(sim, STEP_USEC);
+                if (first_usec == 0 && n_holding(sim, death->victim, MEMBER_SUSPECT) > 0)
+                        first_usec = sim_now(sim);
+        }
+        ret[DEATH_ALL] = seconds_since(sim, ended_usec);
+        ret[DEATH_FIRST] = first_usec > 0 ? (double) (first_usec - ended_usec) / USEC_PER_SEC : ret[DEATH_ALL];
+        ret[DEATH_N_INNOCENT] = n_burials(sim) - n_buried > n_others;
+}
+
 /* Ends one node in each run: when the first node suspects it, and when everybody else holds it dead, in seconds. */
 static void figure_one_death(FigureContext *context, void (*end)(Sim *sim, unsigned i), double first_max, double all_max) {
         _cleanup_samples_ Samples first = {}, all = {};
+        _cleanup_grown_ Grown grown = {};
         unsigned n_innocent = 0;
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
-                unsigned victim = N_SEEDS + (unsigned) (run % context->n), n_others = N_SEEDS + context->n - 1, n_buried;
-                usec_t ended_usec, first_usec = 0;
+                Death death = { run, end, N_SEEDS + (unsigned) (run % context->n) };
+                double found[_DEATH_MAX];
 
-                (void) sim_run_until_every(sim, USEC_PER_SEC, settled, LIMIT_USEC);
-                sim_run_for(sim, 30 * USEC_PER_SEC + run % 97 * STEP_USEC);     /* at any point of anybody's interval */
-                ended_usec = sim_now(sim);
-                n_buried = n_burials(sim);
-                end(sim, victim);
-
-                while (n_holding(sim, victim, MEMBER_DEAD) < n_others && sim_now(sim) < ended_usec + LIMIT_USEC) {
-                        sim_run_for(sim, STEP_USEC);
-                        if (first_usec == 0 && n_holding(sim, victim, MEMBER_SUSPECT) > 0)
-                                first_usec = sim_now(sim);
-                }
-                samples_add(&first, (double) ((first_usec > 0 ? first_usec : sim_now(sim)) - ended_usec) / USEC_PER_SEC);
-                samples_add(&all, (double) (sim_now(sim) - ended_usec) / USEC_PER_SEC);
-                n_innocent += n_burials(sim) - n_buried > n_others;
+                figure_try(grown_for(&grown, context, run, steady_network), one_death, &death, found, _DEATH_MAX);
+                samples_add(&first, found[DEATH_FIRST]);
+                samples_add(&all, found[DEATH_ALL]);
+                n_innocent += found[DEATH_N_INNOCENT] > 0;
         }
         figure_quantile_at_most(context, "first suspicion, 99 % of runs", &first, 0.99, first_max, " s");
         figure_quantile_at_most(context, "dead everywhere, 99 % of runs", &all, 0.99, all_max, " s");
@@ -59,10 +94,6 @@ static void figure_power_cut(FigureContext *context) {
 }
 
 /* ---- many at once ---- */
-
-static double seconds_since(Sim *sim, usec_t usec) {
-        return (double) (sim_now(sim) - usec) / USEC_PER_SEC;
-}
 
 static bool all_hold(Sim *sim, const bool *dead, MemberState state) {
         for (unsigned of = 0; of < sim_n_nodes(sim); of++)
@@ -96,26 +127,49 @@ static double cut_and_wait(Sim *sim, const bool *dead, unsigned *ret_n_wronged) 
         return seconds_since(sim, cut_usec);
 }
 
-static Sim *steady_network(FigureContext *context, uint64_t run) {
-        Sim *sim = network(run, N_SEEDS, context->n);
+typedef struct Rack {
+        uint64_t run;
+        unsigned percent;
+        bool neighbours;        /* a node and those that it is linked to, instead of a share of all */
+} Rack;
 
-        (void) sim_run_until_every(sim, USEC_PER_SEC, settled, LIMIT_USEC);
-        sim_run_for(sim, 30 * USEC_PER_SEC + run % 97 * STEP_USEC);
-        return sim;
+enum { RACK_N_DYING, RACK_ALL, RACK_N_WRONG, _RACK_MAX };
+
+static void rack_dies(Sim *sim, const void *userdata, double *ret) {
+        const Rack *rack = userdata;
+        _cleanup_free_ bool *dead = calloc(sim_n_nodes(sim), sizeof(bool));
+        unsigned n = sim_n_nodes(sim) - N_SEEDS, first = N_SEEDS + (unsigned) (rack->run * 37 % n), n_wrong = 0;
+
+        assert(dead);
+        run_phase(sim, rack->run);
+        /* Links are drawn at random: as many as that, from any number on. */
+        for (unsigned i = 0; i < n; i++) {
+                unsigned at = N_SEEDS + (first - N_SEEDS + i) % n;
+
+                dead[at] = rack->neighbours ? i == 0 || sim_linked(sim, first, at) : i < n * rack->percent / 100;
+                ret[RACK_N_DYING] += dead[at];
+        }
+        ret[RACK_ALL] = cut_and_wait(sim, dead, &n_wrong);
+        ret[RACK_N_WRONG] = n_wrong;
+}
+
+/* One run of that: how long it took to be known everywhere. */
+static double rack_try(FigureContext *context, Grown *grown, Rack rack, unsigned *ret_n_dying, unsigned *n_wrong) {
+        double found[_RACK_MAX];
+
+        figure_try(grown_for(grown, context, rack.run, steady_network), rack_dies, &rack, found, _RACK_MAX);
+        *ret_n_dying = (unsigned) found[RACK_N_DYING];
+        *n_wrong += (unsigned) found[RACK_N_WRONG];
+        return found[RACK_ALL];
 }
 
 static void figure_rack_of(FigureContext *context, unsigned percent, double median_max, bool with_tail) {
         _cleanup_samples_ Samples all = {};
-        unsigned n_wrong = 0;
+        _cleanup_grown_ Grown grown = {};
+        unsigned n_wrong = 0, n_dying;
 
-        for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = steady_network(context, run);
-                _cleanup_free_ bool *dead = calloc(sim_n_nodes(sim), sizeof(bool));
-
-                for (unsigned i = 0; i < context->n * percent / 100; i++)
-                        dead[N_SEEDS + i] = true;       /* links are drawn at random: any so many will do */
-                samples_add(&all, cut_and_wait(sim, dead, &n_wrong));
-        }
+        for (uint64_t run; figure_next_run(context, &run);)
+                samples_add(&all, rack_try(context, &grown, (Rack) { .run = run, .percent = percent }, &n_dying, &n_wrong));
         figure_quantile_at_most(context, "dead everywhere, median", &all, 0.5, median_max, " s");
         if (with_tail) {
                 figure_quantile_at_most(context, "dead everywhere, 99.5 % of runs", &all, 0.995, 15, " s");
@@ -134,19 +188,12 @@ static void figure_rack_50(FigureContext *context) {
 
 static void figure_neighbourhood(FigureContext *context) {
         _cleanup_samples_ Samples all = {}, dying = {};
-        unsigned n_wrong = 0;
+        _cleanup_grown_ Grown grown = {};
+        unsigned n_wrong = 0, n_dying;
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = steady_network(context, run);
-                _cleanup_free_ bool *dead = calloc(sim_n_nodes(sim), sizeof(bool));
-                unsigned victim = N_SEEDS + (unsigned) (run % context->n), n = 1;
-
-                dead[victim] = true;
-                for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++)
-                        if (i != victim && sim_linked(sim, victim, i))
-                                n += dead[i] = true;
-                samples_add(&dying, n);
-                samples_add(&all, cut_and_wait(sim, dead, &n_wrong));
+                samples_add(&all, rack_try(context, &grown, (Rack) { .run = run, .neighbours = true }, &n_dying, &n_wrong));
+                samples_add(&dying, n_dying);
         }
         figure_between(context, "that die together", &dying, 2, 14, "");
         figure_at_most(context, "dead everywhere", &all, 15, " s");
@@ -282,6 +329,7 @@ static void figure_healed(FigureContext *context) {
                         unsigned n_before;
                         usec_t healed_usec;
 
+                        run_phase(sim, run);
                         for (unsigned i = 0; i < sim_n_nodes(sim); i++)
                                 sim_set_group(sim, i, i * 37 % sim_n_nodes(sim) * 100 / sim_n_nodes(sim) < share);
                         sim_run_for(sim, 60 * USEC_PER_MINUTE);

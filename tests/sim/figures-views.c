@@ -89,41 +89,63 @@ static void measure_crash(FigureContext *context, unsigned percent, const Sample
         figure_at_least(context, what, later, 100, " %");
 }
 
-/* One more number of runs for each percentage: the context counts those that were taken. */
-static void figure_crash_of(FigureContext *context, const unsigned *percents, size_t n, bool asked_first,
-                            void (*end)(Sim *sim, unsigned i)) {
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_samples_ Samples first = {}, later = {};
+/* The share that the largest piece has of the survivors, after one round of liveness and after two. */
+enum { CRASH_FIRST, CRASH_LATER, _CRASH_MAX };
 
-                context->n_begun = 0;
-                for (uint64_t run; figure_next_run(context, &run);) {
-                        _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, asked_first, USEC_PER_SEC);
+typedef struct Crash {
+        uint64_t run;
+        unsigned percent;
+        void (*end)(Sim *sim, unsigned i);
+} Crash;
 
-                        sim_run_for(sim, SETTLE_USEC);
-                        end_some(sim, run, percents[i], end);
-                        sim_run_for(sim, ROUND_USEC);
-                        samples_add(&first, largest_percent(sim));
-                        sim_run_for(sim, ROUND_USEC);
-                        samples_add(&later, largest_percent(sim));
+static void crash_some(Sim *sim, const void *userdata, double *ret) {
+        const Crash *crash = userdata;
+
+        end_some(sim, crash->run, crash->percent, crash->end);
+        sim_run_for(sim, ROUND_USEC);
+        ret[CRASH_FIRST] = largest_percent(sim);
+        sim_run_for(sim, ROUND_USEC);
+        ret[CRASH_LATER] = largest_percent(sim);
+}
+
+#define CRASH_STEPS 8U          /* of 10 % of the nodes each */
+
+static void figure_crash_of(FigureContext *context, bool asked_first, void (*end)(Sim *sim, unsigned i)) {
+        Samples first[CRASH_STEPS] = {}, later[CRASH_STEPS] = {};
+
+        for (uint64_t run; figure_next_run(context, &run);) {
+                _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, asked_first, USEC_PER_SEC);
+
+                sim_run_for(sim, SETTLE_USEC);
+                for (unsigned step = 0; step < CRASH_STEPS; step++) {
+                        double found[_CRASH_MAX];
+
+                        figure_try(sim, crash_some, &(Crash) { run, 10 * (step + 1), end }, found, _CRASH_MAX);
+                        samples_add(first + step, found[CRASH_FIRST]);
+                        samples_add(later + step, found[CRASH_LATER]);
                 }
-                measure_crash(context, percents[i], &first, &later);
+        }
+        for (unsigned step = 0; step < CRASH_STEPS; step++) {
+                measure_crash(context, 10 * (step + 1), first + step, later + step);
+                samples_done(first + step);
+                samples_done(later + step);
         }
 }
 
 static void figure_hyparview_crash(FigureContext *context) {
-        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, true, sim_crash);
+        figure_crash_of(context, true, sim_crash);
 }
 
 static void figure_hyparview_crash_unasked(FigureContext *context) {
-        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, false, sim_crash);
+        figure_crash_of(context, false, sim_crash);
 }
 
 static void figure_hyparview_cut(FigureContext *context) {
-        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, true, sim_power_cut);
+        figure_crash_of(context, true, sim_power_cut);
 }
 
 static void figure_hyparview_cut_unasked(FigureContext *context) {
-        figure_crash_of(context, (unsigned[]) { 10, 20, 30, 40, 50, 60, 70, 80 }, 8, false, sim_power_cut);
+        figure_crash_of(context, false, sim_power_cut);
 }
 
 static void figure_default_crash(FigureContext *context) {
@@ -226,7 +248,7 @@ static void figure_joins(FigureContext *context) {
         _cleanup_samples_ Samples time = {}, frames = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = network_of_profile(run, N_SEEDS, 0, PROFILE_LAN);
+                _cleanup_(sim_freep) Sim *sim = overlay_network(run, 0);
                 usec_t first_usec;
                 uint64_t sent[N_SEEDS] = {};
 

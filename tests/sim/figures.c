@@ -3,6 +3,11 @@
 #include "figures.h"
 
 #include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LARGE 100U              /* peers: so large a network serves many runs */
+#define RUNS_PER_NETWORK 10U
 
 /* ---- samples ---- */
 
@@ -85,6 +90,67 @@ bool figure_next_run(FigureContext *context, uint64_t *ret) {
                 return false;
         *ret = context->run + context->n_begun++;
         return true;
+}
+
+/* ---- networks ---- */
+
+static void write_all(int fd, const void *data, size_t size) {
+        for (ssize_t n; size > 0; data = (const char *) data + n, size -= (size_t) n) {
+                n = write(fd, data, size);
+                if (n <= 0)
+                        abort();
+        }
+}
+
+/* Short of @size only when the other end was closed before. */
+static size_t read_all(int fd, void *data, size_t size) {
+        size_t done = 0;
+
+        for (ssize_t n; done < size; done += (size_t) n) {
+                n = read(fd, (char *) data + done, size - done);
+                if (n < 0)
+                        abort();
+                if (n == 0)
+                        break;
+        }
+        return done;
+}
+
+void figure_try(Sim *sim, void (*function)(Sim *sim, const void *userdata, double *ret), const void *userdata, double *ret,
+                size_t n_ret) {
+        size_t size = n_ret * sizeof(double);
+        int fds[2], status;
+        pid_t pid;
+
+        memset(ret, 0, size);
+        if (pipe(fds) < 0 || (pid = fork()) < 0)
+                abort();
+        if (pid == 0) {
+                (void) close(fds[0]);
+                function(sim, userdata, ret);
+                write_all(fds[1], ret, size);
+                _exit(EXIT_SUCCESS);
+        }
+        (void) close(fds[1]);
+        /* What it broke it has said itself. */
+        if (read_all(fds[0], ret, size) < size || waitpid(pid, &status, 0) != pid || status != 0)
+                abort();
+        (void) close(fds[0]);
+}
+
+void grown_done(Grown *grown) {
+        grown->sim = sim_free(grown->sim);
+}
+
+Sim *grown_for(Grown *grown, FigureContext *context, uint64_t run, Sim *(*grow)(FigureContext *context, uint64_t run)) {
+        uint64_t of = context->n < LARGE ? run : run - run % RUNS_PER_NETWORK;
+
+        if (grown->sim && grown->of == of)
+                return grown->sim;
+        if (grown->sim)
+                (void) sim_free(grown->sim);
+        *grown = (Grown) { grow(context, of), of };
+        return grown->sim;
 }
 
 /* ---- values ---- */

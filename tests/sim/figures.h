@@ -59,6 +59,24 @@ bool figure_run(const Figure *figure, FigureContext *context);
 /* False: there are no more runs. */
 bool figure_next_run(FigureContext *context, uint64_t *ret);
 
+/*
+ * What happens next to a network, without its having happened: calls @function in a copy of this process (fork(2)), which hands
+ * back @n_ret numbers, 0 until it sets them. So a network that took long to grow serves many experiments.
+ */
+void figure_try(Sim *sim, void (*function)(Sim *sim, const void *userdata, double *ret), const void *userdata, double *ret,
+                size_t n_ret);
+
+/* A network that is kept for several runs, each of which tries something with it. */
+typedef struct Grown {
+        Sim *sim;
+        uint64_t of;
+} Grown;
+
+void grown_done(Grown *grown);
+#define _cleanup_grown_ _cleanup_(grown_done)
+/* The network of a run: ten runs with networks of 100 peers and more have one in common. */
+Sim *grown_for(Grown *grown, FigureContext *context, uint64_t run, Sim *(*grow)(FigureContext *context, uint64_t run));
+
 /* One value in words, for what the others cannot say. */
 void figure_say(FigureContext *context, const char *what, const char *must, bool met, const char *format, ...)
         _printf_(5, 6);
