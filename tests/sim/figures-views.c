@@ -14,11 +14,17 @@
 #define HYPARVIEW_USEC (10 * USEC_PER_MINUTE)   /* for the views to settle: 20 shuffles each */
 
 /* Nobody needs to know everybody: links come from the view. */
-static Sim *overlay_network(uint64_t run, unsigned n_peers) {
+static Params overlay_params(void) {
         Params params = params_of_profile(PROFILE_LAN);
 
         params.members_max = 64;
         params.hello_count = 0;
+        return params;
+}
+
+static Sim *overlay_network(uint64_t run, unsigned n_peers) {
+        Params params = overlay_params();
+
         return network_of_params(run, N_SEEDS, n_peers, &params);
 }
 
@@ -246,13 +252,16 @@ static void figure_hyparview_partition(FigureContext *context) {
 
 static void figure_joins(FigureContext *context) {
         _cleanup_samples_ Samples time = {}, frames = {};
+        Params params = overlay_params();
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = overlay_network(run, 0);
+                _cleanup_(sim_freep) Sim *sim = sim_new(run);
                 usec_t first_usec;
                 uint64_t sent[N_SEEDS] = {};
 
-                sim_crash(sim, 0);
+                network_add_seeds(sim, N_SEEDS, context->n, &params);
+                for (unsigned i = 1; i < N_SEEDS; i++)          /* the first one is down */
+                        sim_start(sim, i);
                 first_usec = sim_now(sim);
                 for (unsigned second = 0; second < 70 && (second < 10 || !connected(sim)); second++) {
                         for (unsigned i = 0; i < context->n / 10; i++) {

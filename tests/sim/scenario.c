@@ -10,7 +10,7 @@
 #define JOIN_FIRST_USEC (2 * USEC_PER_SEC)
 #define JOIN_FIRST 50U
 
-void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params) {
+void network_add_seeds(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params) {
         Params of_seeds = *params;
 
         /* As in the daemon: however few others a peer wants to know, the directory has them all, and talks to most. */
@@ -20,6 +20,10 @@ void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *p
         for (unsigned i = 0; i < n_seeds; i++)
                 (void) sim_add_seed(sim, true);
         sim_set_params(sim, params);
+}
+
+void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params) {
+        network_add_seeds(sim, n_seeds, n_peers, params);
         for (unsigned i = 0; i < n_peers; i++)
                 (void) sim_add_peer(sim);
         if (n_peers <= 200)
