@@ -120,7 +120,12 @@ static int link_begin(Node *node, Session *session, usec_t now_usec) {
         r = repair_link_up(node, session, now_usec);
         if (r < 0)
                 return r;
-        return session_outgoing(session) ? members_compare(node, session) : 0;
+        if (session_outgoing(session)) {
+                r = members_compare(node, session);
+                if (r < 0)
+                        return r;
+        }
+        return members_link_up(node, session, now_usec);
 }
 
 int links_up(Node *node, Session *session, usec_t now_usec) {

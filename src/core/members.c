@@ -5,7 +5,8 @@
  * nothing that got lost stays so.
  *
  *      MEMBERS         who joined, left or refuted, when that changed our own table; accusations. On all links but the one
- *                      that it came from, after a moment in which more may come.
+ *                      that it came from, after a moment in which more may come. On a new link all whom we suspect: who had
+ *                      lost all links with a rack that died, or has just come, has missed it, and digests do not show it.
  *      SYNC_DIGEST     on a new link by the one that dialled it, and once a minute on a random one, while our table holds all
  *                      members; whoever finds differences in it answers with its records of these buckets and asks for the other's.
  *
@@ -110,6 +111,28 @@ int members_on_news_timer(Node *node, usec_t now_usec) {
         members_free(node);
         timer_set(&node->timers, &peer->news_timer, USEC_INFINITY);
         return r;
+}
+
+int members_link_up(Node *node, Session *session, usec_t now_usec) {
+        Message message;
+        MembersMessage *told = &message.members;
+        int r = 0;
+
+        members_begin(&message);
+        for (size_t i = 0; i < node->members.n_live && node->members.n_suspect > 0 && r >= 0; i++) {
+                const Member *member = node->members.members[i];
+                size_t n = verdict_accusations(member, told->suspicions + told->n_suspicions);
+
+                if (n == 0)
+                        continue;
+                members_add(member, session, told, now_usec);   /* nobody takes accusations of who is unknown */
+                told->n_suspicions += n;
+                if (told->n_suspicions > MESSAGE_SUSPICIONS_MAX - VERDICT_ACCUSERS_MAX) {
+                        r = session_send(node, session, &message);
+                        members_begin(&message);
+                }
+        }
+        return r < 0 || told->n_suspicions == 0 ? r : session_send(node, session, &message);
 }
 
 /* ---- how much of it ---- */

@@ -322,6 +322,9 @@ bool health_may_accuse(const Node *node, usec_t now_usec);
 /* How long an accused has, with so many others that could accuse it, and so many of them that have. */
 usec_t verdict_wait(const Params *params, unsigned n_others, unsigned n_further);
 unsigned verdict_n_accusers(const Member *member);
+#define VERDICT_ACCUSERS_MAX 4U
+/* Those that a suspect was accused by; none for others. Return: how many. */
+size_t verdict_accusations(const Member *member, Suspicion ret[static VERDICT_ACCUSERS_MAX]);
 /* Somebody accuses a live member: takes note, tells it or waits, and passes it on, but not to @from. @accuser may be ourselves. */
 int verdict_accuse(Node *node, Member *member, const NodeId *accuser, unsigned n_others, LinkId from, usec_t now_usec);
 /* @ret_outdated: we know better, and the teller should hear it. */
@@ -345,6 +348,8 @@ bool members_is_flooded(const Node *node, usec_t now_usec);
 /* One record out of the table of @teller. */
 int members_take(Node *node, const Record *given, LinkId from, const NodeId *teller, usec_t now_usec);
 int members_on_message(Node *node, Session *session, const MembersMessage *members, usec_t now_usec);
+/* Tells whom we suspect, and by whose word. */
+int members_link_up(Node *node, Session *session, usec_t now_usec);
 /* Begins to compare tables over a link. */
 int members_compare(Node *node, Session *session);
 int members_on_compare_timer(Node *node, usec_t now_usec);

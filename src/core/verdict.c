@@ -29,7 +29,7 @@
 
 #include "core/peer-node-internal.h"
 
-#define OTHERS_MAX 3U
+#define OTHERS_MAX (VERDICT_ACCUSERS_MAX - 1)
 
 struct Verdict {
         unsigned n_others;              /* K, as the first accusation had it */
@@ -37,7 +37,7 @@ struct Verdict {
         usec_t latest_usec;             /* somebody holds it dead already: it need not be waited for longer */
         bool prolonged;
         unsigned n_accusers;
-        NodeId accusers[OTHERS_MAX + 1];
+        NodeId accusers[VERDICT_ACCUSERS_MAX];
 };
 
 /* log(C + 1) / log(K + 1), in thousandths. */
@@ -63,6 +63,21 @@ static usec_t verdict_end(const Node *node, const Verdict *verdict) {
 
 unsigned verdict_n_accusers(const Member *member) {
         return member->verdict ? member->verdict->n_accusers : 0;
+}
+
+size_t verdict_accusations(const Member *member, Suspicion ret[static VERDICT_ACCUSERS_MAX]) {
+        const Record *record = &member->record;
+        unsigned n = record->state == MEMBER_SUSPECT ? verdict_n_accusers(member) : 0;
+
+        for (unsigned i = 0; i < n; i++)
+                ret[i] = (Suspicion) {
+                        .id = record->id,
+                        .epoch = record->epoch,
+                        .incarnation = record->incarnation,
+                        .accuser = member->verdict->accusers[i],
+                        .n_others = (uint8_t) member->verdict->n_others,
+                };
+        return n;
 }
 
 void verdict_drop(Node *node, Member *member) {

@@ -82,6 +82,37 @@ static void test_a_host_cut_off_twice_holds_the_others_dead(void **state) {
         }
 }
 
+/* ---- who was not there when it was said ---- */
+
+/* A host hangs, and another one joins while all who know that wait for it to refute. There are no seeds left to tell it. */
+static void test_who_joins_during_a_suspicion_hears_of_it(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+
+        params.suspicion_min_usec = params.suspicion_max_usec = 20 * USEC_PER_SEC;
+        for (uint64_t run = 1; run <= 20; run++) {
+                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, 12, &params);
+                unsigned dead = N_SEEDS, late;
+                usec_t since_usec;
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                sim_run_for(sim, 30 * USEC_PER_SEC);
+                for (unsigned i = 0; i < N_SEEDS; i++)
+                        sim_crash(sim, i);
+                sim_freeze(sim, dead);
+                since_usec = sim_now(sim);
+                while (state_at(sim, N_SEEDS + 1, dead) != MEMBER_SUSPECT && sim_now(sim) < since_usec + 10 * USEC_PER_SEC)
+                        sim_run_for(sim, 10 * USEC_PER_MSEC);
+                sim_run_for(sim, 4 * USEC_PER_SEC);     /* everybody has been told by all accusers that there are */
+
+                late = sim_add_peer(sim);
+                sim_start(sim, late);
+                assert_int_equal(sim_connect(sim, late, N_SEEDS + 1), 0);
+                sim_run_for(sim, 5 * USEC_PER_SEC);
+                for (unsigned i = N_SEEDS + 1; i <= late; i++)
+                        assert_int_equal(state_at(sim, i, dead), MEMBER_SUSPECT);
+        }
+}
+
 /* ---- nodes that stand still ---- */
 
 #define N_STANDING 8U
@@ -175,6 +206,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_bad_link_buries_nobody_and_hardly_accuses),
                 cmocka_unit_test(test_a_host_cut_off_twice_holds_the_others_dead),
+                cmocka_unit_test(test_who_joins_during_a_suspicion_hears_of_it),
                 cmocka_unit_test(test_who_wakes_buries_nobody),
                 cmocka_unit_test(test_who_wakes_before_the_verdict_has_its_links),
         };

@@ -247,6 +247,73 @@ static void test_we_refute_what_is_said_of_us_and_tell_everybody(void **state) {
         assert_true(node_identity(harness_node(h))->epoch > HARNESS_EPOCH);
 }
 
+/* ---- whoever comes later ---- */
+
+static void test_a_new_link_is_told_whom_we_suspect_and_by_whose_word(void **state) {
+        LinkId links[2];
+        _cleanup_(harness_freep) Harness *h = with_links(links);
+        const Message *told;
+        (void) state;
+
+        send_record_on(h, links[0], 8, 0, MEMBER_ALIVE);
+        send_suspicion(h, links[0], 9, 0, 1, 3);
+        send_suspicion(h, links[1], 9, 0, 2, 3);
+        harness_advance(h, 100 * MSEC);
+
+        told = expect(h, link_in(h, 3), MESSAGE_MEMBERS);
+        assert_int_equal(told->members.n_records, 1);           /* it may not know them */
+        assert_int_equal(told->members.records[0].id.bytes[0], 9);
+        assert_int_equal(told->members.records[0].state, MEMBER_ALIVE);
+        assert_int_equal(told->members.n_suspicions, 2);
+        for (uint8_t i = 0; i < 2; i++) {
+                const Suspicion *suspicion = told->members.suspicions + i;
+
+                assert_int_equal(suspicion->id.bytes[0], 9);
+                assert_int_equal(suspicion->epoch, HARNESS_EPOCH);
+                assert_int_equal(suspicion->incarnation, 0);
+                assert_int_equal(suspicion->accuser.bytes[0], i + 1);
+                assert_int_equal(suspicion->n_others, 3);
+        }
+}
+
+static void test_a_new_link_is_not_told_of_who_has_refuted_or_is_dead(void **state) {
+        LinkId links[2], link;
+        _cleanup_(harness_freep) Harness *h = with_links(links);
+        (void) state;
+
+        send_record_on(h, links[0], 8, 0, MEMBER_ALIVE);
+        send_suspicion(h, links[0], 9, 0, 1, 0);
+        send_suspicion(h, links[0], 8, 0, 1, 0);
+        send_record_on(h, links[0], 8, 1, MEMBER_ALIVE);
+        (void) until_dead(h, 9);
+        harness_drop_sent(h);
+
+        link = link_in(h, 3);
+        assert_null(harness_find(h, link, MESSAGE_MEMBERS));
+}
+
+/* Seventy of them, each by four: more than one message takes. */
+static void test_a_new_link_is_told_of_a_whole_rack(void **state) {
+        LinkId links[2], link;
+        _cleanup_(harness_freep) Harness *h = with_links(links);
+        unsigned n_told = 0;
+        const Message *told;
+        (void) state;
+
+        for (uint8_t n = 20; n < 90; n++) {
+                send_record_on(h, links[0], n, 0, MEMBER_ALIVE);
+                for (uint8_t accuser = 1; accuser <= 4; accuser++)
+                        send_suspicion(h, links[0], n, 0, accuser, 3);
+        }
+        harness_advance(h, 100 * MSEC);
+        harness_drop_sent(h);
+
+        link = link_in(h, 3);
+        while ((told = harness_find(h, link, MESSAGE_MEMBERS)))
+                n_told += (unsigned) told->members.n_suspicions;
+        assert_int_equal(n_told, 70 * 4);
+}
+
 /* ---- whoever has a link to the accused ---- */
 
 static void test_a_living_link_tells_the_accused_and_does_not_wait(void **state) {
@@ -386,6 +453,9 @@ int main(void) {
                 cmocka_unit_test(test_who_is_behind_is_told_what_we_know),
                 cmocka_unit_test(test_an_accuser_may_know_a_later_life_than_we_do),
                 cmocka_unit_test(test_we_refute_what_is_said_of_us_and_tell_everybody),
+                cmocka_unit_test(test_a_new_link_is_told_whom_we_suspect_and_by_whose_word),
+                cmocka_unit_test(test_a_new_link_is_not_told_of_who_has_refuted_or_is_dead),
+                cmocka_unit_test(test_a_new_link_is_told_of_a_whole_rack),
                 cmocka_unit_test(test_a_living_link_tells_the_accused_and_does_not_wait),
                 cmocka_unit_test(test_a_link_that_does_not_answer_then_counts_from_the_first_accusation),
                 cmocka_unit_test(test_accusations_by_the_thousand_end_the_link),
