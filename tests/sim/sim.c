@@ -165,6 +165,9 @@ void sim_end(Sim *sim, unsigned i, bool said) {
         node->n_waiting = 0;
 
         for (End *end = node->ends; end; end = end->next) {
+                if (end->keyed)         /* the next process of this node counts its links anew */
+                        HASH_DELETE(hh, sim->ends, end);
+                end->keyed = false;
                 if (end->open && said)
                         sim_send(sim, end->connection, end == end->connection->ends, EVENT_RESET, NULL);
                 end->open = false;
