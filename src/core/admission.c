@@ -117,9 +117,9 @@ static int links_ask_silent(Node *node, usec_t now_usec, usec_t *ret_until) {
                 r = liveness_ping(node, session, PROBE_LINK_USEC, now_usec);
                 if (r < 0)
                         return r;
-                session->probed = true;
+                session->up->probed = true;
                 *ret_until = MAX(*ret_until, usec_add(now_usec, MIN(PROBE_LINK_USEC, liveness_timeout(&node->settings.params,
-                                                                                                     &session->liveness))));
+                                                                                                     &session->up->liveness))));
         }
         return 0;
 }
@@ -188,10 +188,10 @@ int links_decide(Node *node, usec_t now_usec) {
         int r;
 
         for (session = node->sessions; session; session = session->hh.next)
-                if (session->probed && session->link_state == LINK_UP) {
-                        if (session->liveness.outstanding)
+                if (session->link_state == LINK_UP && session->up->probed) {
+                        if (session->up->liveness.outstanding)
                                 return 0;       /* one is still being asked */
-                        session->probed = false;
+                        session->up->probed = false;
                 }
 
         while ((session = links_next_undecided(node))) {
@@ -209,10 +209,10 @@ int links_on_undecided_timer(Node *node, usec_t now_usec) {
                 int r;
 
                 next = session->hh.next;
-                if (!session->probed || session->link_state != LINK_UP || session->ending)
+                if (session->link_state != LINK_UP || !session->up->probed || session->ending)
                         continue;
-                session->probed = false;
-                if (!session->liveness.outstanding)
+                session->up->probed = false;
+                if (!session->up->liveness.outstanding)
                         continue;
                 r = suspicion_lost(node, session, now_usec);
                 if (r < 0)

@@ -47,9 +47,9 @@ static size_t own_links(const Node *node, LinkInfo ret[static MESSAGE_LINKS_MAX]
                 if (session->link_state == LINK_UP && !session->lingering && !session->ending)
                         ret[n++] = (LinkInfo) {
                                 .id = session->id,
-                                .flags = (session->gossip.is_lazy ? 0U : LINK_EAGER) |
+                                .flags = (session->up->gossip.is_lazy ? 0U : LINK_EAGER) |
                                          (session_outgoing(session) ? LINK_OUTGOING : 0U),
-                                .rtt_usec = (uint32_t) MIN(session->liveness.srtt_usec, (usec_t) UINT32_MAX),
+                                .rtt_usec = (uint32_t) MIN(session->up->liveness.srtt_usec, (usec_t) UINT32_MAX),
                         };
         return n;
 }

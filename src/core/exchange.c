@@ -159,16 +159,16 @@ static int exchange_push_renewals(Node *node, Message *message, usec_t now_usec)
 static int exchange_pay(Node *node, Session *session, const uint8_t *want, usec_t now_usec) {
         size_t counts[SYNC_BUCKETS] = {}, n = 0;
         uint8_t mask[SYNC_BUCKETS / 8] = {};
+        bool more = false;
 
         for (size_t i = 0; i < node->members.n; i++)
                 counts[node->members.members[i]->record.id.bytes[0]]++;
 
-        session->owing = false;
         for (size_t i = 0; i < SYNC_BUCKETS; i++) {
                 if (!sync_marked(session->owed, i))
                         continue;
                 if (n > 0 && n + counts[i] > EXCHANGE_ANSWER_MAX) {
-                        session->owing = true;
+                        more = true;
                         break;
                 }
                 sync_mark(mask, i);
@@ -176,6 +176,10 @@ static int exchange_pay(Node *node, Session *session, const uint8_t *want, usec_
         }
         for (size_t i = 0; i < sizeof(mask); i++)
                 session->owed[i] &= (uint8_t) ~mask[i];
+        if (!more) {
+                free(session->owed);
+                session->owed = NULL;
+        }
         return sync_send_records(node, session, mask, want, now_usec);
 }
 
@@ -184,7 +188,7 @@ static int exchange_pay_all(Node *node, usec_t now_usec) {
         int r;
 
         for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (!session->owing || session->ending)
+                if (!session->owed || session->ending)
                         continue;
                 if (session->n_queued == 0 && n < EXCHANGE_ANSWERED_MAX) {
                         r = exchange_pay(node, session, NULL, now_usec);
@@ -192,7 +196,7 @@ static int exchange_pay_all(Node *node, usec_t now_usec) {
                                 return r;
                         n++;
                 }
-                if (session->owing)
+                if (session->owed)
                         exchange_arm(node, now_usec);
         }
         return 0;
@@ -231,12 +235,14 @@ int exchange_on_renewals(Node *node, usec_t now_usec) {
 
 /* ---- being told ---- */
 
-static void session_owe(Session *session, const uint8_t mask[static SYNC_BUCKETS / 8]) {
-        if (!session->owing)
-                memset(session->owed, 0, sizeof(session->owed));
-        session->owing = true;
-        for (size_t i = 0; i < sizeof(session->owed); i++)
+static int session_owe(Session *session, const uint8_t mask[static SYNC_BUCKETS / 8]) {
+        if (!session->owed)
+                session->owed = calloc(1, SYNC_BUCKETS / 8);
+        if (!session->owed)
+                return -ENOMEM;
+        for (size_t i = 0; i < SYNC_BUCKETS / 8; i++)
                 session->owed[i] |= mask[i];
+        return 0;
 }
 
 int exchange_on_digest(Node *node, Session *session, const SyncDigestMessage *message, usec_t now_usec) {
@@ -248,13 +254,15 @@ int exchange_on_digest(Node *node, Session *session, const SyncDigestMessage *me
         if (!ratelimit_allow(&session->digests, now_usec) || sync_compare(node, message->hashes, mask) == 0)
                 return 0;
 
-        session_owe(session, mask);
+        r = session_owe(session, mask);
+        if (r < 0)
+                return r;
         if (session->n_queued == 0) {
                 r = exchange_pay(node, session, session->meshed ? mask : NULL, now_usec);
                 if (r < 0)
                         return r;
         }
-        if (session->owing)
+        if (session->owed)
                 exchange_arm(node, now_usec);
         return 0;
 }
@@ -403,7 +411,9 @@ int exchange_on_records(Node *node, Session *session, const SyncRecordsMessage *
                         return r;
         }
         if (message->has_want) {
-                session_owe(session, message->want);
+                r = session_owe(session, message->want);
+                if (r < 0)
+                        return r;
                 exchange_arm(node, now_usec);
         }
         return 0;

@@ -48,7 +48,7 @@ static bool gossip_is_unconfirmed(const Node *node, const MessageId *id) {
 /* The first copy of a message. */
 static int gossip_take(Node *node, Session *session, SeenOrigin *origin, const GossipMessage *received, usec_t now_usec) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
-        usec_t transit_usec = session->liveness.srtt_usec / 2;
+        usec_t transit_usec = session->up->liveness.srtt_usec / 2;
         GossipMessage gossip = *received;
         LinkId link = session->link;
         int r;

@@ -115,13 +115,23 @@ int session_open_accepted(Node *node, Session *session, usec_t now_usec) {
         return node->ops->opened(node, session, now_usec);
 }
 
-static void session_learn(Session *session, const NodeId *id, uint64_t epoch, Role role, const char *name,
+/* Return: 0, -ENOMEM. */
+static int session_learn(Session *session, const NodeId *id, uint64_t epoch, Role role, const char *name,
                           const Address *addresses, size_t n_addresses, uint16_t port) {
+        Address effective[RECORD_ADDRESSES_MAX];
+        size_t n = node_effective_addresses(addresses, n_addresses, &session->remote, port, effective);
+        Address *learned = malloc(n * sizeof(*learned) + strlen(name) + 1);
+
+        if (!learned)
+                return -ENOMEM;
+        memcpy(learned, effective, n * sizeof(*learned));
+        session->name = strcpy((char *) (learned + n), name);
+        session->addresses = learned;
+        session->n_addresses = (unsigned) n;
         session->id = *id;
         session->epoch = epoch;
         session->role = role;
-        memcpy(session->name, name, sizeof(session->name));
-        session->n_addresses = node_effective_addresses(addresses, n_addresses, &session->remote, port, session->addresses);
+        return 0;
 }
 
 /* One of the addresses held of the caller's id at which it does not claim to be, at random; NULL: there is none. */
@@ -149,8 +159,10 @@ int session_on_hello(Node *node, Session *session, const HelloMessage *hello, us
         int r;
 
         session->purpose = hello->purpose;
-        session_learn(session, &hello->id, hello->epoch, hello->role, hello->name, hello->addresses, hello->n_addresses,
-                      hello->port);
+        r = session_learn(session, &hello->id, hello->epoch, hello->role, hello->name, hello->addresses, hello->n_addresses,
+                          hello->port);
+        if (r < 0)
+                return r;
 
         if (!streq(hello->network, node->settings.network)) {
                 (void) snprintf(detail, sizeof(detail), "This is network \"%s\", the caller belongs to \"%s\".",
@@ -241,8 +253,10 @@ int session_on_hello_ok(Node *node, Session *session, const HelloOkMessage *ok, 
         bool check_clone;
         int r;
 
-        session_learn(session, &ok->id, ok->epoch, ok->role, ok->name, ok->addresses, ok->n_addresses, ok->port);
-        liveness_sample(&session->liveness, usec_sub(now_usec, session->since_usec));
+        r = session_learn(session, &ok->id, ok->epoch, ok->role, ok->name, ok->addresses, ok->n_addresses, ok->port);
+        if (r < 0)
+                return r;
+        session->handshake_usec = MAX(usec_sub(now_usec, session->since_usec), (usec_t) 1);
 
         if (ok->version < PROTOCOL_VERSION_MIN || ok->version > PROTOCOL_VERSION_MAX || ok->epoch >= EPOCH_MAX)
                 return session_protocol_error(node, session, "HELLO_OK names a version or an epoch that cannot be.", now_usec);

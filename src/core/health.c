@@ -37,7 +37,7 @@ static bool most_links_are_silent(const Node *node) {
         for (const Session *session = node->sessions; session; session = session->hh.next)
                 if (session->link_state == LINK_UP && !session->lingering) {
                         n++;
-                        n_silent += session->liveness.outstanding && session->liveness.n_strikes > 0;
+                        n_silent += session->up->liveness.outstanding && session->up->liveness.n_strikes > 0;
                 }
         return n_silent >= TOGETHER_MIN && 2 * n_silent > n;
 }

@@ -77,8 +77,9 @@ static Session *links_youngest_out(Node *node, const Session *but) {
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 if (session == but || session->link_state != LINK_UP || !session_outgoing(session) || session->ending)
                         continue;
-                if (!youngest || session->gossip.is_lazy > youngest->gossip.is_lazy ||
-                    (session->gossip.is_lazy == youngest->gossip.is_lazy && session->linked_usec >= youngest->linked_usec))
+                if (!youngest || session->up->gossip.is_lazy > youngest->up->gossip.is_lazy ||
+                    (session->up->gossip.is_lazy == youngest->up->gossip.is_lazy &&
+                     session->up->linked_usec >= youngest->up->linked_usec))
                         youngest = session;
         }
         return youngest;
@@ -105,8 +106,9 @@ static int link_begin(Node *node, Session *session, usec_t now_usec) {
         PeerNode *peer = node->peer;
         int r;
 
-        session->link_state = LINK_UP;
-        session->linked_usec = now_usec;
+        r = session_set_up(node, session, now_usec);
+        if (r < 0)
+                return r;
         session_set_timer(node, session, USEC_INFINITY);
         if (session_outgoing(session))
                 peer->n_out++;
@@ -247,7 +249,7 @@ static Session *link_silent_with(Node *node, const NodeId *id) {
 int links_ask_again(Node *node, const NodeId *id, usec_t now_usec) {
         Session *session = link_silent_with(node, id);
 
-        if (!session || timer_is_set(&session->liveness.timer))
+        if (!session || timer_is_set(&session->up->liveness.timer))
                 return 0;
         liveness_forget(node, session);
         return liveness_ping(node, session, USEC_INFINITY, now_usec);

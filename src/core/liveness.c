@@ -54,7 +54,7 @@ static usec_t round_timeout(const Node *node, const Liveness *liveness) {
 }
 
 static int liveness_send(Node *node, Session *session, usec_t now_usec) {
-        Liveness *liveness = &session->liveness;
+        Liveness *liveness = &session->up->liveness;
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
         Message message;
         Effect *effect;
@@ -83,7 +83,7 @@ static int liveness_send(Node *node, Session *session, usec_t now_usec) {
 }
 
 int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t now_usec) {
-        Liveness *liveness = &session->liveness;
+        Liveness *liveness = &session->up->liveness;
 
         if (liveness->outstanding) {
                 if (timeout_max_usec < liveness->timeout_max_usec) {
@@ -108,7 +108,7 @@ int liveness_tick(Node *node, usec_t now_usec) {
                 if (session->link_state != LINK_UP || session->lingering)
                         continue;
                 if (usec_sub(now_usec, session->received_usec) < interval_usec &&
-                    usec_sub(now_usec, session->liveness.sent_usec) < SAMPLE_USEC)
+                    usec_sub(now_usec, session->up->liveness.sent_usec) < SAMPLE_USEC)
                         continue;
 
                 r = liveness_ping(node, session, USEC_INFINITY, now_usec);
@@ -119,14 +119,16 @@ int liveness_tick(Node *node, usec_t now_usec) {
 }
 
 void liveness_forget(Node *node, Session *session) {
-        session->liveness.outstanding = false;
-        session->liveness.n_strikes = 0;
-        timer_set(&node->timers, &session->liveness.timer, USEC_INFINITY);
+        if (!session->up)
+                return;
+        session->up->liveness.outstanding = false;
+        session->up->liveness.n_strikes = 0;
+        timer_set(&node->timers, &session->up->liveness.timer, USEC_INFINITY);
 }
 
 int liveness_on_received(Node *node, Session *session, usec_t now_usec) {
         session->received_usec = now_usec;
-        if (!session->liveness.outstanding && session->link_state != LINK_SILENT)
+        if (!session->up || (!session->up->liveness.outstanding && session->link_state != LINK_SILENT))
                 return 0;
 
         liveness_forget(node, session);
@@ -135,17 +137,17 @@ int liveness_on_received(Node *node, Session *session, usec_t now_usec) {
 
 int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
         /* A PONG to an earlier PING proves life like any other byte, but measures nothing. */
-        if (pong->nonce == session->liveness.nonce && session->liveness.sent_usec > 0) {
-                usec_t rtt_usec = usec_sub(now_usec, session->liveness.sent_usec);
+        if (session->up && pong->nonce == session->up->liveness.nonce && session->up->liveness.sent_usec > 0) {
+                usec_t rtt_usec = usec_sub(now_usec, session->up->liveness.sent_usec);
 
-                liveness_sample(&session->liveness, rtt_usec);
+                liveness_sample(&session->up->liveness, rtt_usec);
                 node_observe(node, DISTRIBUTION_ROUND_TRIP, rtt_usec);
         }
         return node->ops->alive(node, session, now_usec);
 }
 
 static int liveness_strike(Node *node, Session *session, usec_t now_usec) {
-        Liveness *liveness = &session->liveness;
+        Liveness *liveness = &session->up->liveness;
 
         liveness->n_strikes++;
         node->counters[COUNTER_STRIKES]++;
@@ -160,11 +162,13 @@ static int liveness_strike(Node *node, Session *session, usec_t now_usec) {
 }
 
 int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now_usec) {
-        Liveness *liveness = &session->liveness;
-        bool shrinks = n_ahead < liveness->n_ahead, first = liveness->clock_runs;
+        Liveness *liveness = session->up ? &session->up->liveness : NULL;
+        bool shrinks, first;
 
-        if (!liveness->outstanding)
+        if (!liveness || !liveness->outstanding)
                 return 0;
+        shrinks = n_ahead < liveness->n_ahead;
+        first = liveness->clock_runs;
         if (first && n_ahead == 0)
                 return 0;               /* nothing was in front: the clock has been running since it was sent */
 
@@ -179,9 +183,9 @@ int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now
 }
 
 int liveness_on_timer(Node *node, Session *session, usec_t now_usec) {
-        if (!session->liveness.outstanding)
+        if (!session->up->liveness.outstanding)
                 return 0;
-        if (!session->liveness.clock_runs) {
+        if (!session->up->liveness.clock_runs) {
                 effect_queue_push(&node->effects, EFFECT_MEASURE)->link = session->link;
                 return 0;
         }

@@ -210,12 +210,12 @@ void members_free(Node *node) {
 static int members_may_tell(Node *node, Session *session, size_t n, usec_t now_usec) {
         int r;
 
-        if (now_usec >= usec_add(session->told_usec, TOLD_USEC)) {
-                session->told_usec = now_usec;
-                session->n_told = 0;
+        if (now_usec >= usec_add(session->up->told_usec, TOLD_USEC)) {
+                session->up->told_usec = now_usec;
+                session->up->n_told = 0;
         }
-        session->n_told += n;
-        if (session->n_told <= TOLD_MIN + TOLD_PER_MEMBER * node->members.n)
+        session->up->n_told += n;
+        if (session->up->n_told <= TOLD_MIN + TOLD_PER_MEMBER * node->members.n)
                 return 1;
         r = session_close(node, session, CLOSE_NOT_ALLOWED, "More news than there can be.", now_usec);
         return r < 0 ? r : 0;

@@ -44,7 +44,7 @@ typedef struct SeedNode SeedNode;       /* seed-node.c */
 
 typedef enum TimerKind {
         TIMER_SESSION,          /* Session.timer */
-        TIMER_LIVENESS,         /* Session.liveness.timer */
+        TIMER_LIVENESS,         /* SessionUp.liveness.timer */
         TIMER_SEED,             /* SeedSlot.timer */
         TIMER_MEMBER,           /* Member.timer: the role's */
         TIMER_ROLE,             /* this and all higher kinds: the role's */
@@ -121,6 +121,21 @@ typedef struct LinkGossip {
         usec_t window_usec;             /* since then */
 } LinkGossip;
 
+/* What only a session needs that is a link of the overlay, or was one. Most sessions never become one: they answer a question,
+ * and end. */
+typedef struct SessionUp {
+        Session *session;
+        usec_t linked_usec;
+        bool probed;                    /* asked because a caller waits for a place */
+        LinkGossip gossip;
+        Liveness liveness;
+        size_t n_neighbours;            /* that the other end named last */
+        Neighbour neighbours[NEIGHBOURS_NAMED];
+        RateLimit shuffles;             /* that came on it */
+        usec_t told_usec;               /* the minute began in which it told us @n_told things */
+        size_t n_told;
+} SessionUp;
+
 struct Session {
         UT_hash_handle hh;              /* by link */
         UT_hash_handle hh_id;           /* by id: the one in use with that node */
@@ -141,9 +156,9 @@ struct Session {
         NodeId id;
         uint64_t epoch;
         Role role;
-        char name[NODE_NAME_MAX + 1];
-        size_t n_addresses;             /* at least one: advertised, else observed with its port */
-        Address addresses[RECORD_ADDRESSES_MAX];
+        unsigned n_addresses;           /* at least one: advertised, else observed with its port; before: none */
+        Address *addresses;             /* and in the same piece of memory, behind them, */
+        const char *name;               /* its name; before: "" */
 
         NodeId subject;                 /* dialled: who is expected there; null: anybody */
         LinkId waiting;                 /* FOR_CHECK: the session in SESSION_CHECKING */
@@ -154,29 +169,20 @@ struct Session {
         /* Links of the overlay: a peer's */
         LinkState link_state;
         Priority priority;              /* of the NEIGHBOR that was sent or received */
-        bool rotates;                   /* dialled to take the place of another link */
-        usec_t linked_usec;
-        bool probed;                    /* asked because a caller waits for a place */
+        SessionUp *up;                  /* from when it comes up until the session ends; else NULL */
         unsigned n_links;               /* the other end's, as last told */
+        bool rotates;                   /* dialled to take the place of another link */
+        bool meshed;                    /* a seed: with another seed, and counted in Mesh.n_linked */
+        usec_t handshake_usec;          /* the round trip of its handshake, when we dialled; else 0 */
         size_t n_queued;                /* bytes of data waiting */
         usec_t drained_usec;            /* when the kernel last took some of them, or they began to wait */
         usec_t links_told_usec;         /* the last answer to LINKS; 0: none */
-        LinkGossip gossip;
-        Liveness liveness;
-        size_t n_neighbours;            /* that the other end named last */
-        Neighbour neighbours[NEIGHBOURS_NAMED];
-
-        RateLimit shuffles;             /* that came on it */
 
         unsigned n_requests;            /* seed and registrar: requests without an answer */
 
         /* Comparing tables */
         RateLimit digests;
-        usec_t told_usec;               /* links of a peer: the minute began in which it told us @n_told things */
-        size_t n_told;
-        bool meshed;                    /* a seed: with another seed, and counted in Mesh.n_linked */
-        bool owing;
-        uint8_t owed[SYNC_BUCKETS / 8]; /* buckets whose records are still to be sent, when @owing */
+        uint8_t *owed;                  /* SYNC_BUCKETS bits: buckets whose records are still to be sent; NULL: none */
 };
 
 static inline bool session_outgoing(const Session *session) {
@@ -359,6 +365,9 @@ static inline void session_set_timer(Node *node, Session *session, usec_t when_u
                 timer_set(&node->timers, &session->timer, when_usec);
 }
 
+/* It is a link of the overlay from now on, for the first time or again. Return: 0, -ENOMEM. */
+int session_set_up(Node *node, Session *session, usec_t now_usec);
+
 /* Between session.c and handshake.c */
 void session_enter(Node *node, Session *session, SessionState state, usec_t until_usec, usec_t now_usec);
 void session_handshake_done(Node *node, Session *session);
@@ -383,7 +392,7 @@ int session_open_accepted(Node *node, Session *session, usec_t now_usec);
 void liveness_sample(Liveness *liveness, usec_t rtt_usec);
 /* The time-out of one strike. */
 usec_t liveness_timeout(const Params *params, const Liveness *liveness);
-/* Begins a round of strikes, each at most @timeout_max_usec long, unless one is running. */
+/* Begins a round of strikes on a link, each at most @timeout_max_usec long, unless one is running. */
 int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t now_usec);
 /* All links that were silent for the interval: one tick for all. */
 int liveness_tick(Node *node, usec_t now_usec);
@@ -391,7 +400,7 @@ int liveness_on_received(Node *node, Session *session, usec_t now_usec);
 int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec);
 int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now_usec);
 int liveness_on_timer(Node *node, Session *session, usec_t now_usec);
-void liveness_forget(Node *node, Session *session);     /* all strikes */
+void liveness_forget(Node *node, Session *session);     /* all strikes, if it is a link */
 
 /* ---- seed-list.c ---- */
 

@@ -293,7 +293,7 @@ static int node_on_timer(Node *node, Timer *timer, usec_t now_usec) {
                 return session_on_timer(node, container_of(timer, Session, timer), now_usec);
 
         case TIMER_LIVENESS:
-                return liveness_on_timer(node, container_of(timer, Session, liveness.timer), now_usec);
+                return liveness_on_timer(node, container_of(timer, SessionUp, liveness.timer)->session, now_usec);
 
         case TIMER_SEED:
                 return seed_slot_on_timer(node, container_of(timer, SeedSlot, timer), now_usec);
@@ -354,7 +354,7 @@ Notice *node_notice_session(Node *node, NoticeType type, const Session *session)
         Notice *notice = node_notice(node, type);
 
         notice->id = session->id;
-        memcpy(notice->name, session->name, sizeof(notice->name));
+        memcpy(notice->name, session->name, strlen(session->name) + 1);
         notice->address = session_outgoing(session) || session->n_addresses == 0 ? session->remote : session->addresses[0];
         notice->incoming = !session_outgoing(session);
         notice->reason = session->reason;

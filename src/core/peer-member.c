@@ -126,15 +126,17 @@ int peer_heard_of(Node *node, const Session *session, usec_t now_usec) {
                 .epoch = session->epoch,
                 .state = MEMBER_ALIVE,
                 .role = session->role,
-                .n_addresses = session->n_addresses,
         };
         int r;
 
         if (session->role != ROLE_PEER)
                 return 0;
 
-        memcpy(record.name, session->name, sizeof(record.name));
-        memcpy(record.addresses, session->addresses, sizeof(record.addresses));
+        memcpy(record.name, session->name, strlen(session->name) + 1);
+        while (record.n_addresses < session->n_addresses) {
+                record.addresses[record.n_addresses] = session->addresses[record.n_addresses];
+                record.n_addresses++;
+        }
         if (member && member->record.epoch == session->epoch)
                 record.incarnation = member->record.incarnation;
         r = peer_merge(node, &record, session->link, now_usec);

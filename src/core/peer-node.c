@@ -248,13 +248,13 @@ static int peer_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
 static int peer_on_struck(Node *node, Session *session, usec_t now_usec) {
         if (session->link_state == LINK_SILENT)
                 return 0;               /* only the link is in question */
-        return witness_ask(node, &session->id, session->neighbours, session->n_neighbours, now_usec);
+        return witness_ask(node, &session->id, session->up->neighbours, session->up->n_neighbours, now_usec);
 }
 
 /* A link used up its strikes. */
 static int peer_on_silent(Node *node, Session *session, usec_t now_usec) {
-        usec_t since_usec = session->liveness.first_usec;
-        unsigned n_strikes = session->liveness.n_strikes;
+        usec_t since_usec = session->up->liveness.first_usec;
+        unsigned n_strikes = session->up->liveness.n_strikes;
         Member *member = member_table_find(&node->members, &session->id);
         int r;
 
@@ -289,8 +289,8 @@ static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {
 
 static int peer_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
         if (pong->n_neighbours > 0) {
-                session->n_neighbours = MIN(pong->n_neighbours, (size_t) NEIGHBOURS_NAMED);
-                memcpy(session->neighbours, pong->neighbours, session->n_neighbours * sizeof(*pong->neighbours));
+                session->up->n_neighbours = MIN(pong->n_neighbours, (size_t) NEIGHBOURS_NAMED);
+                memcpy(session->up->neighbours, pong->neighbours, session->up->n_neighbours * sizeof(*pong->neighbours));
         }
         return duty_on_pong(node, session, pong->nonce);
 }
@@ -360,9 +360,9 @@ static void peer_member_info(const Node *node, const Member *member, MemberInfo 
                 return;
         ret->linked = true;
         ret->incoming = !session_outgoing(session);
-        ret->linked_usec = session->linked_usec;
+        ret->linked_usec = session->up->linked_usec;
         ret->heard_usec = session->received_usec;
-        ret->rtt_usec = session->liveness.srtt_usec;
+        ret->rtt_usec = session->up->liveness.srtt_usec;
         ret->n_links = session->n_links;
 }
 

@@ -43,7 +43,7 @@ size_t plumtree_n_eager(const Node *node) {
         size_t n = 0;
 
         for (const Session *session = node->sessions; session; session = session->hh.next)
-                n += link_carries(session) && !session->gossip.is_lazy;
+                n += link_carries(session) && !session->up->gossip.is_lazy;
         return n;
 }
 
@@ -135,17 +135,17 @@ int plumtree_announce(Node *node) {
                 return r;
         range_queue_drop(&peer->announced, (size_t) r);
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (link_carries(session) && session->gossip.is_lazy)
+                if (link_carries(session) && session->up->gossip.is_lazy)
                         ihave_send(node, session, frame);
         return 0;
 }
 
 /* What waits for room is announced instead. */
 static int turn_lazy(Node *node, Session *session) {
-        RangeQueue *behind = &session->gossip.behind;
+        RangeQueue *behind = &session->up->gossip.behind;
 
-        session->gossip.is_lazy = true;
-        session->gossip.is_useful = false;
+        session->up->gossip.is_lazy = true;
+        session->up->gossip.is_useful = false;
         while (behind->n > 0) {
                 _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
                 int r;
@@ -164,7 +164,7 @@ static int turn_lazy(Node *node, Session *session) {
 
 /* A message behind others that wait does so, too: each link carries them in the order in which they came. */
 static int forward_to(Node *node, Session *session, const MessageId *id, FrameBuffer *frame, usec_t now_usec) {
-        RangeQueue *behind = &session->gossip.behind;
+        RangeQueue *behind = &session->up->gossip.behind;
 
         if (behind->n == 0 && link_has_space(session, frame->size, node->settings.params.queue_max)) {
                 plumtree_send(node, session, frame, now_usec);
@@ -182,12 +182,12 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
 
                 if (!link_carries(session) || session->link == but)
                         continue;
-                if (!session->gossip.is_lazy) {
+                if (!session->up->gossip.is_lazy) {
                         r = forward_to(node, session, id, frame, now_usec);
                         if (r < 0)
                                 return r;
                 }
-                has_lazy = has_lazy || session->gossip.is_lazy;
+                has_lazy = has_lazy || session->up->gossip.is_lazy;
         }
         return has_lazy ? announce(node, id, frame->size, now_usec) : 0;
 }
@@ -197,9 +197,9 @@ bool plumtree_is_busy(const Node *node) {
         size_t n_eager = 0;
 
         for (const Session *session = node->sessions; session; session = session->hh.next) {
-                if (!link_carries(session) || session->gossip.is_lazy)
+                if (!link_carries(session) || session->up->gossip.is_lazy)
                         continue;
-                if (session->n_queued <= node->settings.params.queue_max / 2 && session->gossip.behind.n == 0)
+                if (session->n_queued <= node->settings.params.queue_max / 2 && session->up->gossip.behind.n == 0)
                         return false;
                 n_eager++;
         }
@@ -210,8 +210,8 @@ bool plumtree_is_busy(const Node *node) {
 
 /* What makes a link eager may have been on its way when it was pruned: that says nothing of its use. */
 void plumtree_on_first(Session *session) {
-        session->gossip.is_useful = !session->gossip.is_lazy;
-        session->gossip.is_lazy = false;
+        session->up->gossip.is_useful = !session->up->gossip.is_lazy;
+        session->up->gossip.is_lazy = false;
 }
 
 static bool is_to_be_pruned(Node *node, LinkGossip *gossip, usec_t now_usec) {
@@ -223,12 +223,12 @@ static bool is_to_be_pruned(Node *node, LinkGossip *gossip, usec_t now_usec) {
 
 int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec) {
         Message message = { .type = MESSAGE_PRUNE };
-        LinkGossip *gossip = &session->gossip;
+        LinkGossip *gossip = &session->up->gossip;
         int r;
 
         if (!link_carries(session) || node->settings.params.gossip_flood || offers_are_asked(&node->peer->offers, session->link))
                 return 0;
-        if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->liveness.srtt_usec))
+        if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec))
                 return 0;
 
         if (!is_to_be_pruned(node, gossip, now_usec))
@@ -265,7 +265,7 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
 }
 
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        session->gossip.is_lazy = false;
+        session->up->gossip.is_lazy = false;
         node->peer->grafted_usec = now_usec;
         return repair_on_want(node, session, ranges, now_usec);
 }
@@ -289,7 +289,7 @@ static int send_requests(Node *node, Session *session, OfferRequest *requests, s
         if (r < 0)
                 return r;
         if (!is_listed) {
-                session->gossip.is_lazy = false;
+                session->up->gossip.is_lazy = false;
                 node->peer->grafted_usec = now_usec;
                 node->counters[COUNTER_GRAFTS_SENT]++;
         }
@@ -329,14 +329,14 @@ int plumtree_graft(Node *node, usec_t now_usec) {
 
 /* No message is sent from here: whoever reports what was sent may be carrying out what we asked for. */
 void plumtree_on_sent(Node *node, Session *session, usec_t now_usec) {
-        LinkGossip *gossip = &session->gossip;
+        const SessionUp *up = session->up;
 
-        if (gossip->wanted.n + gossip->behind.n > 0 && session->n_queued < node->settings.params.queue_max / 2)
+        if (up && up->gossip.wanted.n + up->gossip.behind.n > 0 && session->n_queued < node->settings.params.queue_max / 2)
                 timer_set(&node->timers, &node->peer->answer, MIN(node->peer->answer.when_usec, now_usec));
 }
 
 void plumtree_link_down(Node *node, Session *session) {
-        LinkGossip *gossip = &session->gossip;
+        LinkGossip *gossip = &session->up->gossip;
 
         offers_forget_link(&node->peer->offers, session->link);
         range_queue_done(&gossip->behind);

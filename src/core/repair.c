@@ -57,7 +57,7 @@ static int repair_list(Node *node, Session *session, usec_t now_usec) {
 }
 
 int repair_ask(Node *node, Session *session, usec_t now_usec) {
-        LinkGossip *gossip = &session->gossip;
+        LinkGossip *gossip = &session->up->gossip;
 
         gossip->is_listing_awaited = true;
         gossip->asked_usec = now_usec;
@@ -68,8 +68,8 @@ int repair_ask_all(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 int r;
 
-                if (!link_carries(session) || session->gossip.is_listing_awaited ||
-                    now_usec < usec_add(session->gossip.asked_usec, ASK_AGAIN_USEC))
+                if (!link_carries(session) || session->up->gossip.is_listing_awaited ||
+                    now_usec < usec_add(session->up->gossip.asked_usec, ASK_AGAIN_USEC))
                         continue;
                 r = repair_ask(node, session, now_usec);
                 if (r < 0)
@@ -84,7 +84,7 @@ bool repair_all_listed_since(const Node *node, usec_t since_usec) {
         for (const Session *session = node->sessions; session; session = session->hh.next) {
                 if (!link_carries(session))
                         continue;
-                if (session->gossip.listed_usec <= since_usec)
+                if (session->up->gossip.listed_usec <= since_usec)
                         return false;
                 n++;
         }
@@ -102,8 +102,8 @@ int repair_on_timer(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 if (!link_carries(session))
                         continue;
-                if (chosen && chosen->gossip.is_lazy != session->gossip.is_lazy) {
-                        if (chosen->gossip.is_lazy)
+                if (chosen && chosen->up->gossip.is_lazy != session->up->gossip.is_lazy) {
+                        if (chosen->up->gossip.is_lazy)
                                 continue;
                         n = 0;          /* a lazy one goes before those that are not */
                 }
@@ -117,7 +117,7 @@ int repair_on_timer(Node *node, usec_t now_usec) {
 }
 
 int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        LinkGossip *gossip = &session->gossip;
+        LinkGossip *gossip = &session->up->gossip;
         bool is_awaited = gossip->is_listing_awaited;
         int r;
 
@@ -145,7 +145,7 @@ int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, 
 int repair_link_up(Node *node, Session *session, usec_t now_usec) {
         if (!timer_is_set(&node->peer->repair))
                 repair_set_timer(node, now_usec);
-        session->gossip.listings = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = LISTINGS_PER_INTERVAL };
+        session->up->gossip.listings = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = LISTINGS_PER_INTERVAL };
         return repair_ask(node, session, now_usec);
 }
 
@@ -161,7 +161,7 @@ static void wanted_window(const Node *node, LinkGossip *gossip, usec_t now_usec)
 }
 
 int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        LinkGossip *gossip = &session->gossip;
+        LinkGossip *gossip = &session->up->gossip;
         int r;
 
         if (ranges->n_ranges == 0 || !link_carries(session))
@@ -214,7 +214,7 @@ static int send_next(Node *node, Session *session, RangeQueue *queue, usec_t now
 /* Sends what waits for a link, as far as there is room; first what they asked for. Return: 1 when there is room and more to send,
  * 0, -ENOMEM. */
 static int answer_link(Node *node, Session *session, usec_t now_usec) {
-        LinkGossip *gossip = &session->gossip;
+        LinkGossip *gossip = &session->up->gossip;
 
         for (unsigned n = 0; n < ANSWERS_PER_TURN && session->n_queued < node->settings.params.queue_max / 2; n++) {
                 int r;
@@ -242,7 +242,7 @@ static bool asks_too_much(const Node *node, LinkGossip *gossip, usec_t now_usec)
 
 static Session *find_glutton(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions; session; session = session->hh.next)
-                if (session->gossip.wanted.n > 0 && link_carries(session) && asks_too_much(node, &session->gossip, now_usec))
+                if (link_carries(session) && session->up->gossip.wanted.n > 0 && asks_too_much(node, &session->up->gossip, now_usec))
                         return session;
         return NULL;
 }
@@ -253,7 +253,7 @@ int repair_answer(Node *node, usec_t now_usec) {
         int r = 0;
 
         for (Session *session = node->sessions; session && r >= 0; session = session->hh.next)
-                if (session->gossip.wanted.n + session->gossip.behind.n > 0 && link_carries(session)) {
+                if (link_carries(session) && session->up->gossip.wanted.n + session->up->gossip.behind.n > 0) {
                         r = answer_link(node, session, now_usec);
                         more = more || r > 0;
                 }

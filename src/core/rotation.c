@@ -19,7 +19,9 @@ void rotation_start(Node *node, usec_t now_usec) {
 }
 
 static bool is_older(const Session *a, const Session *b) {
-        return a->linked_usec != b->linked_usec ? a->linked_usec < b->linked_usec : a->link < b->link;
+        usec_t a_usec = a->up->linked_usec, b_usec = b->up->linked_usec;
+
+        return a_usec != b_usec ? a_usec < b_usec : a->link < b->link;
 }
 
 size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]) {
@@ -48,9 +50,9 @@ Session *rotation_victim(Node *node, const Session *newcomer) {
         (void) rotation_anchors(node, anchors);
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 if (session == newcomer || session == anchors[0] || session == anchors[1] || session->link_state != LINK_UP ||
-                    !session_outgoing(session) || session->ending || (victim && victim->gossip.is_lazy > session->gossip.is_lazy))
+                    !session_outgoing(session) || session->ending || (victim && victim->up->gossip.is_lazy > session->up->gossip.is_lazy))
                         continue;
-                if (victim && victim->gossip.is_lazy < session->gossip.is_lazy)
+                if (victim && victim->up->gossip.is_lazy < session->up->gossip.is_lazy)
                         n = 0;          /* a lazy one goes before those that carry messages */
                 if (random_below(&node->random, ++n) == 0)
                         victim = session;

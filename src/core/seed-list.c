@@ -109,7 +109,7 @@ int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_us
         slot->session = session;
         session->seed = slot;
         slot->id = session->id;
-        memcpy(slot->name, session->name, sizeof(slot->name));
+        memcpy(slot->name, session->name, strlen(session->name) + 1);
         slot->error[0] = 0;
         slot->said = false;
         slot->confirmed = node->settings.role == ROLE_SEED;

@@ -29,20 +29,16 @@ static int session_new(Node *node, LinkId link, SessionUse use, const Address *r
         session = malloc(sizeof(*session));
         if (!session)
                 return -ENOMEM;
-        *session = (Session) { .link = link, .use = use, .remote = *remote, .since_usec = now_usec, .received_usec = now_usec };
+        *session = (Session) {
+                .link = link, .use = use, .remote = *remote, .name = "", .since_usec = now_usec, .received_usec = now_usec,
+        };
 
         if (timer_init(&node->timers, &session->timer, TIMER_SESSION) < 0) {
                 free(session);
                 return -ENOMEM;
         }
-        if (timer_init(&node->timers, &session->liveness.timer, TIMER_LIVENESS) < 0) {
-                timer_done(&node->timers, &session->timer);
-                free(session);
-                return -ENOMEM;
-        }
         HASH_ADD_NUMBER(node->sessions, link, session);
         if (!table_added(session)) {
-                timer_done(&node->timers, &session->liveness.timer);
                 timer_done(&node->timers, &session->timer);
                 free(session);
                 return -ENOMEM;
@@ -50,6 +46,42 @@ static int session_new(Node *node, LinkId link, SessionUse use, const Address *r
         node->n_sessions++;
         *ret = session;
         return 0;
+}
+
+static int session_up_new(Node *node, Session *session) {
+        SessionUp *up = calloc(1, sizeof(*up));
+
+        if (!up)
+                return -ENOMEM;
+        if (timer_init(&node->timers, &up->liveness.timer, TIMER_LIVENESS) < 0) {
+                free(up);
+                return -ENOMEM;
+        }
+        up->session = session;
+        if (session->handshake_usec > 0)
+                liveness_sample(&up->liveness, session->handshake_usec);
+        session->up = up;
+        return 0;
+}
+
+int session_set_up(Node *node, Session *session, usec_t now_usec) {
+        int r;
+
+        r = session->up ? 0 : session_up_new(node, session);
+        if (r < 0)
+                return r;
+        session->up->linked_usec = now_usec;
+        session->link_state = LINK_UP;
+        return 0;
+}
+
+static void session_up_free(Node *node, SessionUp *up) {
+        if (!up)
+                return;
+        timer_done(&node->timers, &up->liveness.timer);
+        range_queue_done(&up->gossip.behind);
+        range_queue_done(&up->gossip.wanted);
+        free(up);
 }
 
 void session_handshake_done(Node *node, Session *session) {
@@ -94,10 +126,10 @@ static void session_free(Node *node, Session *session, int error) {
         session_uncurrent(node, session);
         HASH_DELETE(hh, node->sessions, session);
         node->n_sessions--;
-        timer_done(&node->timers, &session->liveness.timer);
         timer_done(&node->timers, &session->timer);
-        range_queue_done(&session->gossip.behind);
-        range_queue_done(&session->gossip.wanted);
+        session_up_free(node, session->up);
+        free(session->owed);
+        free(session->addresses);
         free(session);
 }
 

@@ -336,9 +336,9 @@ int shuffle_on_message(Node *node, Session *session, const ShuffleMessage *messa
         /* One that advertises no address is where we see it. */
         if (shuffled.n_records > 0 && origin->n_addresses == 0 && node_id_equal(&origin->id, &session->id)) {
                 origin->n_addresses = session->n_addresses;
-                memcpy(origin->addresses, session->addresses, sizeof(origin->addresses));
+                memcpy(origin->addresses, session->addresses, session->n_addresses * sizeof(*origin->addresses));
         }
-        if (!ratelimit_allow(&session->shuffles, now_usec) || !shuffle_is_sound(&shuffled)) {
+        if (!ratelimit_allow(&session->up->shuffles, now_usec) || !shuffle_is_sound(&shuffled)) {
                 node->counters[COUNTER_SHUFFLES_REFUSED]++;
                 return 0;
         }
@@ -387,7 +387,7 @@ void shuffle_ended(Node *node, const Session *session) {
 }
 
 void shuffle_link_up(Session *session) {
-        session->shuffles = (RateLimit) { .interval_usec = INTERVAL_USEC, .burst = PER_LINK };
+        session->up->shuffles = (RateLimit) { .interval_usec = INTERVAL_USEC, .burst = PER_LINK };
 }
 
 void shuffle_start(Node *node, usec_t now_usec) {

@@ -43,7 +43,8 @@ static int suspicion_begin(Node *node, Member *member, uint8_t n_others, usec_t 
 }
 
 uint8_t suspicion_n_others(const Session *session) {
-        unsigned n = session->n_neighbours > 0 ? (unsigned) session->n_neighbours : session->n_links > 0 ? session->n_links - 1 : 0;
+        unsigned n_linked = session->n_links > 0 ? session->n_links - 1 : 0;
+        unsigned n = session->up->n_neighbours > 0 ? (unsigned) session->up->n_neighbours : n_linked;
 
         return (uint8_t) MIN(n, 3U);
 }
@@ -98,7 +99,7 @@ int suspicion_lost(Node *node, const Session *session, usec_t now_usec) {
         if (session_of(node, &session->id) && session_of(node, &session->id) != session)
                 return 0;               /* it has already called again */
 
-        r = witness_ask(node, &session->id, session->neighbours, session->n_neighbours, now_usec);
+        r = witness_ask(node, &session->id, session->up->neighbours, session->up->n_neighbours, now_usec);
         if (r < 0)
                 return r;
         return suspicion_begin(node, member, suspicion_n_others(session), now_usec);
@@ -183,8 +184,8 @@ static int suspicion_decide(Node *node, Member *member, usec_t now_usec) {
 
 /* All but the last strike, and three others have not heard it either: one more would say no more. */
 static bool is_silent_to_all(const Node *node, const Session *session) {
-        return session->link_state == LINK_UP && !session->ending && session->liveness.outstanding &&
-               session->liveness.n_strikes + 1 >= node->settings.params.liveness_strikes &&
+        return session->link_state == LINK_UP && !session->ending && session->up->liveness.outstanding &&
+               session->up->liveness.n_strikes + 1 >= node->settings.params.liveness_strikes &&
                witness_n_unheard(node, &session->id) >= UNHEARD_ENOUGH;
 }
 

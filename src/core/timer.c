@@ -10,7 +10,7 @@ static bool timer_before(const Timer *a, const Timer *b) {
 
 static void heap_put(TimerQueue *queue, size_t i, Timer *timer) {
         queue->heap[i] = timer;
-        timer->index = i;
+        timer->index = (unsigned) i;
 }
 
 /* Moves a timer whose time changed to its place. */

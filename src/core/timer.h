@@ -13,7 +13,7 @@
 typedef struct Timer {
         usec_t when_usec;
         uint64_t serial;
-        size_t index;           /* in the heap, from 1; 0 outside of it */
+        unsigned index;         /* in the heap, from 1; 0 outside of it */
         unsigned kind;          /* the owner's word for what is due */
 } Timer;
 

@@ -56,7 +56,7 @@ usec_t witness_patience(const Node *node) {
 /* ---- naming neighbours ---- */
 
 static bool is_good_link(const Session *session) {
-        return session->link_state == LINK_UP && !session->ending && !session->lingering && session->liveness.n_strikes == 0;
+        return session->link_state == LINK_UP && !session->ending && !session->lingering && session->up->liveness.n_strikes == 0;
 }
 
 static const Address *session_address(const Session *session) {

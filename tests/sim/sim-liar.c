@@ -305,8 +305,12 @@ size_t sim_held_bytes(const Sim *sim, unsigned i) {
         const Node *node = sim->nodes[i].node;
         size_t size = node->members.n * sizeof(Member) + broadcast_bytes(node->peer) + node->peer->n_news * sizeof(Suspicion);
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
-                size += sizeof(*session) + session->n_queued +
-                        (session->gossip.wanted.n_allocated + session->gossip.behind.n_allocated) * sizeof(Range);
+        for (const Session *session = node->sessions; session; session = session->hh.next) {
+                const SessionUp *up = session->up;
+
+                size += sizeof(*session) + session->n_queued;
+                if (up)
+                        size += sizeof(*up) + (up->gossip.wanted.n_allocated + up->gossip.behind.n_allocated) * sizeof(Range);
+        }
         return size;
 }
