@@ -3,7 +3,7 @@
 
 /*
  * The queue between the core and whoever drives it: first in, first out, at most a number given once. Each effect takes as many
- * bytes as its type needs, and memory is there for as many as ever waited at once.
+ * bytes as its type needs. There is always room for one; what a burst took is given back when the queue runs empty.
  */
 
 #include <stdalign.h>

@@ -4,13 +4,15 @@
 
 #include "core/effect-queue.h"
 
+#define QUEUE_KEPT sizeof(Effect)       /* bytes: one of any type, or many that are sent */
+
 int effect_queue_init(EffectQueue *queue, size_t n_max) {
-        uint8_t *data = malloc(sizeof(Effect));
+        uint8_t *data = malloc(QUEUE_KEPT);
 
         if (!data)
                 return -ENOMEM;
 
-        *queue = (EffectQueue) { .data = data, .n_allocated = sizeof(Effect), .n_max = n_max };
+        *queue = (EffectQueue) { .data = data, .n_allocated = QUEUE_KEPT, .n_max = n_max };
         return 0;
 }
 
@@ -40,6 +42,18 @@ void effect_queue_make_room(EffectQueue *queue) {
         queue->n_allocated = n;
 }
 
+static void effect_queue_rewind(EffectQueue *queue) {
+        queue->begin = queue->end = 0;
+        if (queue->n_allocated > QUEUE_KEPT) {
+                uint8_t *data = realloc(queue->data, QUEUE_KEPT);
+
+                if (!data)
+                        return;         /* it stays as large as it is */
+                queue->data = data;
+                queue->n_allocated = QUEUE_KEPT;
+        }
+}
+
 bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
         const Effect *effect;
 
@@ -54,7 +68,7 @@ bool effect_queue_pop(EffectQueue *queue, Effect *ret) {
         else
                 memcpy(ret, effect, effect_size(effect->type));
         if (queue->begin == queue->end)
-                queue->begin = queue->end = 0;
+                effect_queue_rewind(queue);
         return true;
 }
 

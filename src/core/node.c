@@ -151,7 +151,7 @@ int node_stop(Node *node, usec_t now_usec) {
 
         node->state = NODE_STOPPING;
         node_notice(node, NOTICE_STATE)->state = NODE_STOPPING;
-        return session_close_all(node, CLOSE_LEAVING, now_usec);
+        return node_settle(node, session_close_all(node, CLOSE_LEAVING, now_usec));
 }
 
 int node_reconfigure(Node *node, const NodeSettings *settings, usec_t now_usec) {

@@ -126,6 +126,7 @@ static void test_memory_is_taken_for_as_many_as_wait(void **state) {
                         assert_int_equal(i % 3 == 0 ? effect.notice.n : effect.link, i);
                 }
                 assert_false(effect_queue_pop(&queue, &effect));
+                assert_true(queue.n_allocated <= sizeof(Effect));       /* the burst is over */
         }
         assert_false(effect_queue_failed(&queue));
         effect_queue_done(&queue);
