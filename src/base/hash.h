@@ -22,7 +22,7 @@ extern SipKey hash_key;         /* random in the daemons (set once at start), ze
 #undef HASH_BKT_CAPACITY_THRESH
 #define HASH_INITIAL_NUM_BUCKETS 4U
 #define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
-#define HASH_BKT_CAPACITY_THRESH 6U
+#define HASH_BKT_CAPACITY_THRESH 4U
 
 /* For keys that nobody else chooses, such as numbers that we count up ourselves: the same tables with a hash that is one
  * multiplication (Fibonacci hashing, Knuth, The Art of Computer Programming, vol. 3, section 6.4). */

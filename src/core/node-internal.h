@@ -194,14 +194,16 @@ static inline bool session_outgoing(const Session *session) {
 #define SEED_ADDRESSES_MAX 8U
 
 struct SeedSlot {
-        SeedEntry entry;
+        char *host;                     /* its entry: as in SeedEntry */
+        uint16_t port;
+        bool self;
         unsigned number;                /* for EFFECT_RESOLVE; never used twice */
         SeedState state;
         size_t n_addresses, next_address;
-        Address addresses[SEED_ADDRESSES_MAX];  /* as last resolved */
+        Address *addresses;             /* as last resolved, at most SEED_ADDRESSES_MAX */
         Address address;                /* dialled last */
         NodeId id;                      /* that answered there last; null: nobody yet */
-        char name[NODE_NAME_MAX + 1];
+        char *name;                     /* its name; NULL: nobody yet */
         bool alias;                     /* leads to a node that another entry leads to, too */
         Session *session;               /* being opened, or open */
         Timer timer;                    /* next attempt; when registered, the role's */
@@ -210,7 +212,7 @@ struct SeedSlot {
         unsigned total;                 /* peers it knows */
         bool confirmed;                 /* REGISTER was answered; between seeds: from the start */
         bool said;                      /* NOTICE_SEED_UNREACHABLE was given in this spell */
-        char error[DETAIL_MAX + 1];
+        char *error;                    /* why the last attempt failed; NULL: it did not */
 };
 
 /* ---- the node ---- */
@@ -279,7 +281,7 @@ struct Node {
         usec_t late_most_usec;          /* and the latest one since the last tick was that was no clock jump */
 
         MemberTable members;
-        SeedSlot *seeds[SEEDS_MAX];
+        SeedSlot **seeds;               /* at most SEEDS_MAX */
         size_t n_seeds;
         unsigned last_seed_number;
 

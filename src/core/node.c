@@ -450,25 +450,28 @@ size_t node_n_seeds(const Node *node) {
 static SeedState slot_shown_state(const SeedSlot *slot) {
         if (slot->state == SEED_REGISTERED && !slot->confirmed)
                 return SEED_CONNECTING;
-        return slot->state == SEED_STANDBY && slot->error[0] ? SEED_UNREACHABLE : slot->state;
+        return slot->state == SEED_STANDBY && slot->error ? SEED_UNREACHABLE : slot->state;
 }
 
 SeedInfo node_seed_at(const Node *node, size_t index) {
         const SeedSlot *slot;
+        SeedInfo info;
 
         assert(index < node->n_seeds);
         slot = node->seeds[index];
-        return (SeedInfo) {
-                .entry = &slot->entry,
+        info = (SeedInfo) {
+                .entry = { .port = slot->port, .self = slot->self },
                 .state = slot_shown_state(slot),
                 .address = slot->address,
                 .id = slot->id,
-                .name = slot->name,
+                .name = slot->name ?: "",
                 .total = slot->total,
                 .next_usec = slot->timer.when_usec,
                 .since_usec = slot->since_usec,
-                .error = slot->error,
+                .error = slot->error ?: "",
         };
+        memcpy(info.entry.host, slot->host, strlen(slot->host) + 1);
+        return info;
 }
 
 unsigned node_n_registered(const Node *node) {

@@ -190,7 +190,7 @@ typedef enum SeedState {
 } SeedState;
 
 typedef struct SeedInfo {
-        const SeedEntry *entry;
+        SeedEntry entry;
         SeedState state;
         Address address;                /* last used; may be unset */
         NodeId id;                      /* null until it answered once */

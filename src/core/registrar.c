@@ -160,7 +160,8 @@ int registrar_ended(Node *node, Session *session, SessionEnd end, usec_t now_use
                 notice->address = slot->address;
                 notice->n = node_n_registered(node);
                 notice->n_max = node_n_wanted(node);
-                memcpy(notice->detail, slot->error, sizeof(notice->detail));
+                if (slot->error)
+                        memcpy(notice->detail, slot->error, strlen(slot->error) + 1);
                 return 0;
         }
         return seed_slot_ended(node, slot, end, now_usec);
@@ -239,7 +240,8 @@ static int registrar_on_register_ok(Node *node, SeedSlot *slot, Session *session
         seed_slot_text(slot, notice->seed);
         notice->address = slot->address;
         notice->id = slot->id;
-        memcpy(notice->name, slot->name, sizeof(notice->name));
+        if (slot->name)
+                memcpy(notice->name, slot->name, strlen(slot->name) + 1);
         notice->n = node_n_registered(node);
         notice->n_max = node_n_wanted(node);
         notice->total = ok->total > 0 ? ok->total - 1 : 0;

@@ -29,9 +29,7 @@ const char *seed_state_to_string(SeedState state) {
 }
 
 char *seed_slot_text(const SeedSlot *slot, char buffer[static SEED_TEXT_MAX]) {
-        bool is_ipv6 = strchr(slot->entry.host, ':');
-
-        (void) snprintf(buffer, SEED_TEXT_MAX, is_ipv6 ? "[%s]:%u" : "%s:%u", slot->entry.host, slot->entry.port);
+        (void) snprintf(buffer, SEED_TEXT_MAX, strchr(slot->host, ':') ? "[%s]:%u" : "%s:%u", slot->host, slot->port);
         return buffer;
 }
 
@@ -39,6 +37,17 @@ static void slot_set_state(SeedSlot *slot, SeedState state, usec_t now_usec) {
         if (slot->state != state)
                 slot->since_usec = now_usec;
         slot->state = state;
+}
+
+/* Replaces one of its texts; an empty one is NULL. Return: 0, -ENOMEM: it is as it was. */
+static int slot_set_text(char **text, const char *value) {
+        char *copy = isempty(value) ? NULL : strdup(value);
+
+        if (!copy && !isempty(value))
+                return -ENOMEM;
+        free(*text);
+        *text = copy;
+        return 0;
 }
 
 static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) {
@@ -51,7 +60,8 @@ static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) 
 
                 seed_slot_text(slot, notice->seed);
                 notice->address = slot->address;
-                memcpy(notice->detail, slot->error, sizeof(notice->detail));
+                if (slot->error)
+                        memcpy(notice->detail, slot->error, strlen(slot->error) + 1);
                 slot->said = true;
         }
         return node->ops->seed_failed(node, slot, now_usec);
@@ -81,14 +91,16 @@ int seed_slot_try(Node *node, SeedSlot *slot, usec_t now_usec) {
         slot_set_state(slot, SEED_RESOLVING, now_usec);
         effect = effect_queue_push(&node->effects, EFFECT_RESOLVE);
         effect->resolve.seed = slot->number;
-        effect->resolve.port = slot->entry.port;
-        memcpy(effect->resolve.host, slot->entry.host, sizeof(effect->resolve.host));
+        effect->resolve.port = slot->port;
+        memcpy(effect->resolve.host, slot->host, strlen(slot->host) + 1);
         return 0;
 }
 
 int seed_list_on_resolved(Node *node, unsigned number, const Address *addresses, size_t n, const char *detail,
                           usec_t now_usec) {
         SeedSlot *slot = NULL;
+        Address *copy;
+        int r = 0;
 
         for (size_t i = 0; i < node->n_seeds; i++)
                 if (node->seeds[i]->number == number)
@@ -96,31 +108,35 @@ int seed_list_on_resolved(Node *node, unsigned number, const Address *addresses,
         if (!slot || slot->state != SEED_RESOLVING)
                 return 0;
 
-        slot->n_addresses = MIN(n, (size_t) SEED_ADDRESSES_MAX);
+        n = MIN(n, (size_t) SEED_ADDRESSES_MAX);
+        copy = reallocarray(slot->addresses, MAX(n, (size_t) 1), sizeof(*copy));
+        if (!copy)
+                return -ENOMEM;
+        slot->addresses = copy;
+        slot->n_addresses = n;
         slot->next_address = 0;
-        for (size_t i = 0; i < slot->n_addresses; i++)
+        for (size_t i = 0; i < n; i++)
                 slot->addresses[i] = addresses[i];
         if (n == 0)
-                (void) snprintf(slot->error, sizeof(slot->error), "%s", isempty(detail) ? "the name is not known" : detail);
-        return slot_dial_next(node, slot, now_usec);
+                r = slot_set_text(&slot->error, isempty(detail) ? "the name is not known" : detail);
+        return r < 0 ? r : slot_dial_next(node, slot, now_usec);
 }
 
 int seed_slot_opened(Node *node, SeedSlot *slot, Session *session, usec_t now_usec) {
         slot->session = session;
         session->seed = slot;
         slot->id = session->id;
-        memcpy(slot->name, session->name, strlen(session->name) + 1);
-        slot->error[0] = 0;
+        (void) slot_set_text(&slot->error, NULL);
         slot->said = false;
         slot->confirmed = node->settings.role == ROLE_SEED;
         timer_set(&node->timers, &slot->timer, USEC_INFINITY);
         slot_set_state(slot, SEED_REGISTERED, now_usec);
-        return 0;
+        return slot_set_text(&slot->name, session->name);
 }
 
-static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end) {
-        char detail[DETAIL_MAX + 1];
-        const char *text = NULL;
+static int slot_explain(SeedSlot *slot, const Session *session, SessionEnd end) {
+        char detail[DETAIL_MAX + 1], sentence[DETAIL_MAX + 1];
+        const char *text = sentence;
 
         switch (end) {
         case END_REFUSED:
@@ -137,28 +153,31 @@ static void slot_explain(SeedSlot *slot, const Session *session, SessionEnd end)
                 break;
         case END_CLOSED:
                 (void) text_clause(session->detail ?: "", detail);
-                (void) snprintf(slot->error, sizeof(slot->error), "it closed the session (%s)%s%s",
+                (void) snprintf(sentence, sizeof(sentence), "it closed the session (%s)%s%s",
                                 close_reason_to_string(session->reason) ?: "unknown reason", isempty(detail) ? "" : ": ",
                                 detail);
-                return;
+                break;
         case END_BY_US:
                 text = session->reason == CLOSE_NOT_ALLOWED ? "that is a peer, not a seed" : "we closed the session";
                 break;
         }
-        (void) snprintf(slot->error, sizeof(slot->error), "%s", text);
+        return slot_set_text(&slot->error, text);
 }
 
 int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec) {
         bool was_registered = slot->state == SEED_REGISTERED;
+        int r;
 
-        slot_explain(slot, slot->session, end);
+        r = slot_explain(slot, slot->session, end);
         /* Only somebody who corrects the list mends that; meanwhile each attempt takes the place of a link to that peer. */
         if (end == END_BY_US && slot->session->reason == CLOSE_NOT_ALLOWED)
                 slot->backoff_usec = BACKOFF_MAX_USEC;
         slot->session = NULL;
+        if (r < 0)
+                return r;
 
         if (end == END_WRONG_ID) {
-                slot->entry.self = true;
+                slot->self = true;
                 slot_set_state(slot, SEED_SELF, now_usec);
                 return node->ops->seed_failed(node, slot, now_usec);
         }
@@ -180,8 +199,8 @@ int seed_slot_on_timer(Node *node, SeedSlot *slot, usec_t now_usec) {
         return node->ops->seeds_changed(node, now_usec);
 }
 
-static bool entry_equal(const SeedEntry *a, const SeedEntry *b) {
-        return a->port == b->port && streq(a->host, b->host);
+static bool slot_is_of(const SeedSlot *slot, const char *host, uint16_t port) {
+        return slot->port == port && streq(slot->host, host);
 }
 
 void seed_list_release_aliases(Node *node, const NodeId *id, usec_t now_usec) {
@@ -197,6 +216,10 @@ void seed_list_release_aliases(Node *node, const NodeId *id, usec_t now_usec) {
 
 static void slot_free(Node *node, SeedSlot *slot) {
         timer_done(&node->timers, &slot->timer);
+        free(slot->host);
+        free(slot->addresses);
+        free(slot->name);
+        free(slot->error);
         free(slot);
 }
 
@@ -208,14 +231,17 @@ static int slot_new(Node *node, const SeedEntry *entry, usec_t now_usec, SeedSlo
         if (!slot)
                 return -ENOMEM;
         *slot = (SeedSlot) {
-                .entry = *entry,
+                .host = strdup(entry->host),
+                .port = entry->port,
+                .self = entry->self,
                 .number = ++node->last_seed_number,
                 .state = entry->self ? SEED_SELF : SEED_STANDBY,
                 .since_usec = now_usec,
         };
 
-        r = timer_init(&node->timers, &slot->timer, TIMER_SEED);
+        r = slot->host ? timer_init(&node->timers, &slot->timer, TIMER_SEED) : -ENOMEM;
         if (r < 0) {
+                free(slot->host);
                 free(slot);
                 return r;
         }
@@ -238,46 +264,54 @@ static int slot_drop(Node *node, SeedSlot *slot, usec_t now_usec) {
         return r;
 }
 
-static SeedSlot *seed_list_find(const Node *node, const SeedEntry *entry) {
-        for (size_t i = 0; i < node->n_seeds; i++)
-                if (entry_equal(&node->seeds[i]->entry, entry))
-                        return node->seeds[i];
+static SeedSlot *slots_find(SeedSlot *const *slots, size_t n, const char *host, uint16_t port) {
+        for (size_t i = 0; i < n; i++)
+                if (slot_is_of(slots[i], host, port))
+                        return slots[i];
         return NULL;
 }
 
+static SeedSlot *seed_list_find(const Node *node, const char *host, uint16_t port) {
+        return slots_find(node->seeds, node->n_seeds, host, port);
+}
+
 int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_usec) {
-        SeedSlot *fresh[SEEDS_MAX], *old[SEEDS_MAX];
+        _cleanup_free_ SeedSlot **old = NULL;
         size_t n_old = node->n_seeds, n_fresh = 0;
+        SeedSlot **fresh;
         int r;
 
         assert(n <= SEEDS_MAX);
 
+        fresh = calloc(MAX(n, (size_t) 1), sizeof(SeedSlot *));
+        if (!fresh)
+                return -ENOMEM;
+
         /* All that can fail comes first, and leaves the list as it is. */
         for (size_t i = 0; i < n; i++) {
-                SeedSlot *slot = NULL;
+                const SeedEntry *entry = entries + i;
+                SeedSlot *slot;
 
-                for (size_t j = 0; j < n_fresh && !slot; j++)
-                        if (entry_equal(&fresh[j]->entry, entries + i))
-                                slot = fresh[j];
-                if (slot)
+                if (slots_find(fresh, n_fresh, entry->host, entry->port))
                         continue;       /* named twice */
 
-                slot = seed_list_find(node, entries + i);
-                r = slot ? 0 : slot_new(node, entries + i, now_usec, &slot);
+                slot = seed_list_find(node, entry->host, entry->port);
+                r = slot ? 0 : slot_new(node, entry, now_usec, &slot);
                 if (r < 0) {
                         while (n_fresh-- > 0)
-                                if (!seed_list_find(node, &fresh[n_fresh]->entry))
+                                if (!seed_list_find(node, fresh[n_fresh]->host, fresh[n_fresh]->port))
                                         slot_free(node, fresh[n_fresh]);
+                        free(fresh);
                         return r;
                 }
                 fresh[n_fresh++] = slot;
         }
 
-        memcpy(old, node->seeds, n_old * sizeof(*old));
-        memcpy(node->seeds, fresh, n_fresh * sizeof(*fresh));
+        old = node->seeds;
+        node->seeds = fresh;
         node->n_seeds = n_fresh;
         for (size_t i = 0; i < n_old; i++)
-                if (!seed_list_find(node, &old[i]->entry)) {
+                if (!seed_list_find(node, old[i]->host, old[i]->port)) {
                         r = slot_drop(node, old[i], now_usec);
                         if (r < 0)
                                 return r;
@@ -288,5 +322,7 @@ int seed_list_set(Node *node, const SeedEntry *entries, size_t n, usec_t now_use
 void seed_list_free(Node *node) {
         for (size_t i = 0; i < node->n_seeds; i++)
                 slot_free(node, node->seeds[i]);
+        free(node->seeds);
+        node->seeds = NULL;
         node->n_seeds = 0;
 }

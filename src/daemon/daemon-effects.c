@@ -150,8 +150,8 @@ static void daemon_add_seed_trouble(const Daemon *daemon, char status[static STA
                         continue;
                 error = text_escape(seed.error, strcspn(seed.error, "."));
                 if (error)
-                        status_add(status, strchr(seed.entry->host, ':') ? "; seed [%s]:%u: %s" : "; seed %s:%u: %s",
-                                   seed.entry->host, seed.entry->port, error);
+                        status_add(status, strchr(seed.entry.host, ':') ? "; seed [%s]:%u: %s" : "; seed %s:%u: %s",
+                                   seed.entry.host, seed.entry.port, error);
                 return;
         }
 }

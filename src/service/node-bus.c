@@ -269,7 +269,7 @@ static int append_seed(sd_bus_message *m, const Node *node, const SeedInfo *info
         int r;
 
         if ((r = sd_bus_message_open_container(m, 'r', "sssstta{sv}")) < 0 ||
-            (r = sd_bus_message_append(m, "sssstt", seed_text_format(info->entry, seed),
+            (r = sd_bus_message_append(m, "sssstt", seed_text_format(&info->entry, seed),
                                        member_address_text(&info->address, address), seed_state_word(node, info->state),
                                        info->error, (uint64_t) info->total,
                                        info->next_usec == USEC_INFINITY ? UINT64_C(0) : info->next_usec)) < 0 ||

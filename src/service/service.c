@@ -94,7 +94,7 @@ static void emit_seed(Service *service, const char *seed) {
                 SeedInfo info = node_seed_at(node, i);
                 char text[SEED_TEXT_MAX];
 
-                if (!streq(seed_text_format(info.entry, text), seed))
+                if (!streq(seed_text_format(&info.entry, text), seed))
                         continue;
                 service_emit(service, "SeedChanged", "ssss", seed, member_address_text(&info.address, (char[ADDRESS_TEXT_SIZE]){}),
                              seed_state_word(node, info.state), info.error);

@@ -364,6 +364,9 @@ static uint8_t *store_enum(uint8_t *p, uint32_t v) {
         return put_u8(p, (uint8_t) v);
 }
 
+/* As tlv_store(), but whoever calls it checks the whole. */
+static uint8_t *fields_store(const TlvLayout *layout, const void *object, uint8_t *p);
+
 static uint8_t *value_store(const TlvTagInfo *info, const void *object, size_t size, uint8_t *p) {
         switch (info->kind) {
         case TLV_ENUM:
@@ -401,7 +404,7 @@ static uint8_t *value_store(const TlvTagInfo *info, const void *object, size_t s
                 return put_u8(put_be32(p, gossip->age_msec), gossip->n_hops);
         }
         case TLV_RECORD:
-                return tlv_store(&tlv_record_layout, object, p);
+                return fields_store(&tlv_record_layout, object, p);
         case TLV_RANGE: {
                 const Range *range = object;
 
@@ -618,8 +621,8 @@ size_t tlv_size(const TlvLayout *layout, const void *object) {
         return size;
 }
 
-uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p) {
-        const uint8_t *base = object, *start = p;
+static uint8_t *fields_store(const TlvLayout *layout, const void *object, uint8_t *p) {
+        const uint8_t *base = object;
 
         for (const TlvField *field = layout->fields; field < layout->fields + layout->n_fields; field++)
                 for (size_t i = 0, n = field_count(field, base); i < n; i++) {
@@ -630,9 +633,14 @@ uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p) {
                         p = put_be24(put_u8(p, (uint8_t) field->tag), (uint32_t) size);
                         p = value_store(info, value, size, p);
                 }
-
-        assert(tlv_check(layout, slice_of(start, (size_t) (p - start))) == 0);
         return p;
+}
+
+uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p) {
+        uint8_t *end = fields_store(layout, object, p);
+
+        assert(tlv_check(layout, slice_of(p, (size_t) (end - p))) == 0);
+        return end;
 }
 
 void tlv_patch_stamp(uint8_t *body, uint32_t age_msec, uint8_t n_hops) {

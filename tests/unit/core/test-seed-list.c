@@ -300,8 +300,8 @@ static void test_a_registered_seed_can_be_shown(void **state) {
         link = register_with(h, 1);
         send_list_ok(h, link, 17, NULL, 0);
         info = seed_info(h, 0);
-        assert_string_equal(info.entry->host, "seed-1");
-        assert_int_equal(info.entry->port, 5000);
+        assert_string_equal(info.entry.host, "seed-1");
+        assert_int_equal(info.entry.port, 5000);
         assert_int_equal(info.state, SEED_REGISTERED);
         assert_true(address_equal(&info.address, &seed.addresses[0]));
         assert_true(node_id_equal(&info.id, &seed.id));
@@ -479,7 +479,7 @@ static void test_entries_that_stay_keep_their_sessions(void **state) {
         assert_true(harness_is_up(h, second));
         expect_nothing(h, second);
         expect_close(h, first, CLOSE_DONE);
-        assert_string_equal(seed_info(h, 1).entry->host, "seed-2");
+        assert_string_equal(seed_info(h, 1).entry.host, "seed-2");
         assert_int_equal(seed_info(h, 1).state, SEED_REGISTERED);
         third = register_with(h, 3);
         assert_int_equal(node_n_registered(harness_node(h)), 2);
