@@ -74,7 +74,7 @@ typedef struct HighCaller {
 } HighCaller;
 
 #define REPLIES_MAX 4U                          /* sessions that we dial to answer shuffles, at a time */
-#define REPLIED_MAX 16U                         /* of whom we remember it */
+#define DIALLED_MAX 16U                         /* of whom we remember it */
 
 typedef struct ShuffleReply ShuffleReply;
 
@@ -84,10 +84,11 @@ typedef struct Shuffle {
         size_t n_sent;
         Address sent[SHUFFLE_RECORDS_MAX];      /* the passive peers in it */
         ShuffleReply *replies[REPLIES_MAX];     /* that wait for a session to be sent on */
-        struct {
+        struct ShuffleDialled {
                 Address address;
                 usec_t when_usec;
-        } replied[REPLIED_MAX];         /* whom we dialled for that */
+        } *dialled;                     /* for that, lately, the last one last */
+        size_t n_dialled;
         RateLimit dials, news;
         Timer timer;
 } Shuffle;

@@ -11,6 +11,12 @@ void seen_init(Seen *seen, size_t n_origins_max, usec_t forget_usec) {
 
 /* ---- origins ---- */
 
+static void origin_free(SeenOrigin *origin) {
+        if (origin->intervals != &origin->whole)
+                free(origin->intervals);
+        free(origin);
+}
+
 static void seen_forget(Seen *seen, SeenOrigin *origin) {
         SeenPublisher *publisher = origin->publisher;
         SeenOrigin **place = &publisher->latest;
@@ -24,8 +30,7 @@ static void seen_forget(Seen *seen, SeenOrigin *origin) {
         }
         DL_DELETE2(seen->heard, origin, heard_prev, heard_next);
         seen->n_origins--;
-        free(origin->intervals);
-        free(origin);
+        origin_free(origin);
 }
 
 void seen_done(Seen *seen) {
@@ -113,11 +118,7 @@ static SeenOrigin *origin_new(uint64_t epoch) {
         if (!origin)
                 return NULL;
         origin->epoch = epoch;
-        origin->intervals = calloc(1, sizeof(Interval));
-        if (!origin->intervals) {
-                free(origin);
-                return NULL;
-        }
+        origin->intervals = &origin->whole;
         origin->n_intervals = origin->n_allocated = 1;
         return origin;
 }
@@ -138,8 +139,7 @@ static int seen_new(Seen *seen, const NodeId *id, uint64_t epoch, usec_t now_use
                 return -ENOMEM;
         r = publisher_get(seen, id, &publisher);
         if (r < 0) {
-                free(origin->intervals);
-                free(origin);
+                origin_free(origin);
                 return r;
         }
 
@@ -204,10 +204,13 @@ static void origin_remove(SeenOrigin *origin, size_t i, size_t n) {
 static int origin_insert(SeenOrigin *origin, size_t i, uint64_t sequence, usec_t now_usec) {
         if (origin->n_intervals >= origin->n_allocated) {
                 size_t n = 2 * origin->n_allocated;
-                Interval *intervals = reallocarray(origin->intervals, n, sizeof(Interval));
+                bool is_inside = origin->intervals == &origin->whole;
+                Interval *intervals = reallocarray(is_inside ? NULL : origin->intervals, n, sizeof(Interval));
 
                 if (!intervals)
                         return -ENOMEM;
+                if (is_inside)
+                        intervals[0] = origin->whole;
                 origin->intervals = intervals;
                 origin->n_allocated = n;
         }

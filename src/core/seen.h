@@ -37,7 +37,8 @@ struct SeenOrigin {
         uint64_t epoch;
         usec_t heard_usec;
         SeenOrigin *heard_prev, *heard_next;
-        Interval *intervals;    /* ascending, with a gap between any two; at least one */
+        Interval *intervals;    /* ascending, with a gap between any two; at least one, */
+        Interval whole;         /* which is this one until there are two: few publishers ever have a gap */
         size_t n_intervals, n_allocated;
 
         /* order.c */

@@ -228,25 +228,31 @@ int shuffle_on_reply(Node *node, const Session *session, const ShuffleMessage *m
 
 /* ---- the walk ---- */
 
-/* Whoever asked for it or not: an address is dialled once in that time. */
-static bool shuffle_may_dial(Shuffle *shuffle, const Address *address, usec_t now_usec) {
-        size_t place = 0;
+/* Whoever asked for it or not: an address is dialled once in that time. Return: 1, and it is noted; 0; -ENOMEM. */
+static int shuffle_may_dial(Shuffle *shuffle, const Address *address, usec_t now_usec) {
+        struct ShuffleDialled *dialled;
+        size_t n_past = 0;
 
-        for (size_t i = 0; i < REPLIED_MAX; i++) {
-                if (address_equal(&shuffle->replied[i].address, address)) {
-                        if (now_usec < usec_add(shuffle->replied[i].when_usec, INTERVAL_USEC))
-                                return false;
-                        place = i;
-                        break;
-                }
-                if (shuffle->replied[i].when_usec < shuffle->replied[place].when_usec)
-                        place = i;
-        }
+        while (n_past < shuffle->n_dialled && now_usec >= usec_add(shuffle->dialled[n_past].when_usec, INTERVAL_USEC))
+                n_past++;
+        for (size_t i = n_past; i < shuffle->n_dialled; i++)
+                if (address_equal(&shuffle->dialled[i].address, address))
+                        return 0;
         if (!ratelimit_allow(&shuffle->dials, now_usec))
-                return false;
-        shuffle->replied[place].address = *address;
-        shuffle->replied[place].when_usec = now_usec;
-        return true;
+                return 0;
+
+        if (n_past == 0 && shuffle->n_dialled == DIALLED_MAX)
+                n_past = 1;
+        if (n_past > 0) {
+                shuffle->n_dialled -= n_past;
+                memmove(shuffle->dialled, shuffle->dialled + n_past, shuffle->n_dialled * sizeof(*dialled));
+        }
+        dialled = reallocarray(shuffle->dialled, shuffle->n_dialled + 1, sizeof(*dialled));
+        if (!dialled)
+                return -ENOMEM;
+        dialled[shuffle->n_dialled++] = (struct ShuffleDialled) { *address, now_usec };
+        shuffle->dialled = dialled;
+        return 1;
 }
 
 /* Dials whoever began, for @message. Return: 1, 0 when that may not be, -ENOMEM. */
@@ -259,9 +265,11 @@ static int shuffle_dial(Node *node, const Record *origin, const ShuffleMessage *
 
         while (free_place < REPLIES_MAX && shuffle->replies[free_place])
                 free_place++;
-        if (free_place == REPLIES_MAX || !address_is_dialable(origin->addresses) ||
-            !shuffle_may_dial(shuffle, origin->addresses, now_usec))
+        if (free_place == REPLIES_MAX || !address_is_dialable(origin->addresses))
                 return 0;
+        r = shuffle_may_dial(shuffle, origin->addresses, now_usec);
+        if (r <= 0)
+                return r;
 
         reply = malloc(sizeof(*reply));
         if (!reply)
@@ -404,4 +412,5 @@ void shuffle_start(Node *node, usec_t now_usec) {
 void shuffle_done(Node *node) {
         for (size_t i = 0; i < REPLIES_MAX; i++)
                 free(node->peer->shuffle.replies[i]);
+        free(node->peer->shuffle.dialled);
 }
