@@ -4,8 +4,8 @@
 /*
  * uthash with our choices: keys hashed by SipHash-1-3 under a key of this process, so that a stranger who chooses ids
  * cannot choose collisions; and out of memory reported by table_added() instead of exit(). Iteration is in the order of
- * insertion, whatever the key, so the simulator is repeatable. Most tables here have a few elements, and there may be many of
- * them: they begin with few buckets, and get more when one of those becomes longer than a look-up should take.
+ * insertion, whatever the key, so the simulator is repeatable. Most tables here have a few elements, and a simulation has a great
+ * many of them: they begin with a quarter of the buckets that uthash would give them.
  */
 
 #include "base/siphash.h"
@@ -19,10 +19,8 @@ extern SipKey hash_key;         /* random in the daemons (set once at start), ze
 
 #undef HASH_INITIAL_NUM_BUCKETS
 #undef HASH_INITIAL_NUM_BUCKETS_LOG2
-#undef HASH_BKT_CAPACITY_THRESH
-#define HASH_INITIAL_NUM_BUCKETS 4U
-#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
-#define HASH_BKT_CAPACITY_THRESH 4U
+#define HASH_INITIAL_NUM_BUCKETS 8U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 3U
 
 /* For keys that nobody else chooses, such as numbers that we count up ourselves: the same tables with a hash that is one
  * multiplication (Fibonacci hashing, Knuth, The Art of Computer Programming, vol. 3, section 6.4). */

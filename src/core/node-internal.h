@@ -85,12 +85,12 @@ typedef struct Liveness {
         usec_t srtt_usec, rttvar_usec;  /* RFC 6298; 0: no sample yet */
         bool outstanding;               /* a PING has not been answered by anything */
         bool clock_runs;                /* what was sent before it has been acknowledged */
+        unsigned n_strikes;
         size_t n_ahead;                 /* bytes that were not, when we last looked */
         uint64_t nonce;
         usec_t sent_usec;               /* the outstanding PING, or the last one */
         usec_t first_usec;              /* the PING of the first strike */
         usec_t timeout_max_usec;        /* of this round */
-        unsigned n_strikes;
         Timer timer;
 } Liveness;
 
@@ -106,10 +106,10 @@ typedef enum LinkState {
 typedef struct LinkGossip {
         bool is_lazy;                   /* messages are announced on it, not sent */
         bool is_useful;                 /* it is eager, and has brought a first copy since */
+        bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */
         usec_t copy_usec;               /* when it last brought a later copy */
         usec_t pruned_usec;             /* when we last sent PRUNE */
 
-        bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */
         usec_t asked_usec;              /* when we last sent ours */
         usec_t listed_usec;             /* when theirs was last complete */
         RateLimit listings;             /* answered */
@@ -126,10 +126,10 @@ typedef struct LinkGossip {
 typedef struct SessionUp {
         Session *session;
         usec_t linked_usec;
-        bool probed;                    /* asked because a caller waits for a place */
         LinkGossip gossip;
         Liveness liveness;
-        size_t n_neighbours;            /* that the other end named last */
+        bool probed;                    /* asked because a caller waits for a place */
+        unsigned n_neighbours;          /* that the other end named last */
         Neighbour neighbours[NEIGHBOURS_NAMED];
         RateLimit shuffles;             /* that came on it */
         usec_t told_usec;               /* the minute began in which it told us @n_told things */

@@ -289,7 +289,7 @@ static int peer_on_alive(Node *node, Session *session, usec_t now_usec) {
 
 static int peer_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec) {
         if (pong->n_neighbours > 0) {
-                session->up->n_neighbours = MIN(pong->n_neighbours, (size_t) NEIGHBOURS_NAMED);
+                session->up->n_neighbours = (unsigned) MIN(pong->n_neighbours, (size_t) NEIGHBOURS_NAMED);
                 memcpy(session->up->neighbours, pong->neighbours, session->up->n_neighbours * sizeof(*pong->neighbours));
         }
         return duty_on_pong(node, session, pong->nonce);

@@ -9,7 +9,7 @@
 
 typedef struct RangeQueue {
         Range *ranges;          /* those that wait, from @first on */
-        size_t first, n, n_allocated;
+        unsigned first, n, n_allocated;
 } RangeQueue;
 
 /* Return: 0, -ENOMEM. */

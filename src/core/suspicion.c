@@ -44,7 +44,7 @@ static int suspicion_begin(Node *node, Member *member, uint8_t n_others, usec_t 
 
 uint8_t suspicion_n_others(const Session *session) {
         unsigned n_linked = session->n_links > 0 ? session->n_links - 1 : 0;
-        unsigned n = session->up->n_neighbours > 0 ? (unsigned) session->up->n_neighbours : n_linked;
+        unsigned n = session->up->n_neighbours > 0 ? session->up->n_neighbours : n_linked;
 
         return (uint8_t) MIN(n, 3U);
 }

@@ -23,10 +23,10 @@
 typedef struct Candidate {
         NodeId id;              /* null: only the address is known */
         Address address;
-        usec_t rest_usec;       /* not to be dialled before */
-        bool refused;           /* it rests because it was full: it does not refuse who has no link at all */
-        bool failed;            /* when it was dialled last */
         uint8_t bucket;         /* of the host that told us, from 1; 0: we know it from a seed, or from itself */
+        bool failed;            /* when it was dialled last */
+        bool refused;           /* it rests because it was full: it does not refuse who has no link at all */
+        usec_t rest_usec;       /* not to be dialled before */
 } Candidate;
 
 typedef struct View {
