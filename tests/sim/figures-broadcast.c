@@ -44,20 +44,26 @@ static void figure_one_sender(FigureContext *context) {
 /* ---- many senders ---- */
 
 /* A network without the periodic messages, and with a tree: some messages have been published. */
-static Sim *grown_network(FigureContext *context, uint64_t run) {
+static Sim *network_that_has_grown(uint64_t run, unsigned n_peers, bool strict) {
         Params params = params_of_profile(PROFILE_LAN);
+        Sim *sim = sim_new(run);
         MessageId id;
-        Sim *sim;
 
         params.members_max = 64;
         params.hello_count = 0;
-        sim = network_of_params(run, N_SEEDS, context->n, &params);
+        if (strict)
+                sim_set_strict(sim);
+        network_begin(sim, N_SEEDS, n_peers, &params);
         sim_run_for(sim, 60 * USEC_PER_SEC);
         for (unsigned i = 0; i < N_WARM_UP; i++) {
                 (void) sim_publish(sim, N_SEEDS, "/figure", "payload", &id);
                 sim_run_for(sim, 2 * USEC_PER_SEC);
         }
         return sim;
+}
+
+static Sim *grown_network(FigureContext *context, uint64_t run) {
+        return network_that_has_grown(run, context->n, false);
 }
 
 static void figure_many_senders(FigureContext *context) {
@@ -178,30 +184,104 @@ static void figure_silent_forwarders(FigureContext *context) {
         figure_at_least(context, "reached in 5 s", &reached, 99.92, " %");
 }
 
-static void figure_back_again(FigureContext *context) {
-        _cleanup_samples_ Samples missing = {}, lost = {};
+/* @n messages, evenly over the time. Return: how many were taken. */
+static uint64_t publish_many(Sim *sim, uint64_t n, usec_t duration_usec) {
+        uint64_t n_taken = 0;
+
+        for (uint64_t i = 0; i < n; i++) {
+                MessageId id;
+
+                n_taken += sim_publish(sim, N_SEEDS, "/figure", "payload", &id) >= 0;
+                sim_run_for(sim, duration_usec / n);
+        }
+        return n_taken;
+}
+
+/* What the node misses is delivered, or counted; nothing of what is stored anywhere is only counted. That it is delivered in order,
+ * and once, the simulator itself sees to. */
+static void figure_away(FigureContext *context, uint64_t n, usec_t duration_usec) {
+        _cleanup_samples_ Samples retained = {}, missing = {}, neither = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = grown_network(context, run);
+                _cleanup_(sim_freep) Sim *sim = network_that_has_grown(run, context->n, true);
                 unsigned away = N_SEEDS + context->n - 1;
-                uint64_t before, n = 0;
+                uint64_t n_taken, n_stored, n_received, n_lost;
 
-                before = node_counter(sim_node(sim, away), COUNTER_GOSSIP_RECEIVED);
+                n_received = node_counter(sim_node(sim, away), COUNTER_GOSSIP_RECEIVED);
+                n_lost = node_counter(sim_node(sim, away), COUNTER_GOSSIP_LOST);
                 sim_set_group(sim, away, 1);
-                for (unsigned second = 0; second < 60; second++)
-                        for (unsigned i = 0; i < 100; i++, n++) {
-                                MessageId id;
-
-                                (void) sim_publish(sim, N_SEEDS, "/figure", "payload", &id);
-                                sim_run_for(sim, 10 * USEC_PER_MSEC);
-                        }
+                n_taken = publish_many(sim, n, duration_usec);
+                n_stored = MIN(n_taken, peer_n_stored(sim_node(sim, N_SEEDS)));
                 sim_heal(sim);
                 sim_run_for(sim, 120 * USEC_PER_SEC);
-                samples_add(&missing, (double) (before + n - node_counter(sim_node(sim, away), COUNTER_GOSSIP_RECEIVED)));
-                samples_add(&lost, (double) node_counter(sim_node(sim, away), COUNTER_GOSSIP_LOST));
+                n_received = node_counter(sim_node(sim, away), COUNTER_GOSSIP_RECEIVED) - n_received;
+                n_lost = node_counter(sim_node(sim, away), COUNTER_GOSSIP_LOST) - n_lost;
+                samples_add(&retained, (double) n_stored);
+                samples_add(&missing, (double) (n_stored - MIN(n_stored, n_received)));
+                samples_add(&neither, (double) n_taken - (double) n_received - (double) n_lost);
         }
-        figure_at_most(context, "within the retention, and missing 2 min later", &missing, 0, " messages");
-        figure_at_most(context, "counted as lost", &lost, 0, " messages");
+        figure_at_least(context, "within the retention", &retained, 1, " messages");
+        figure_at_most(context, "of them missing 2 min later", &missing, 0, " messages");
+        figure_between(context, "neither delivered nor counted as lost", &neither, 0, 0, " messages");
+}
+
+static void figure_back_again(FigureContext *context) {
+        figure_away(context, 6000, 60 * USEC_PER_SEC);
+}
+
+static void figure_back_again_long(FigureContext *context) {
+        figure_away(context, 600000, 10 * USEC_PER_MINUTE);
+}
+
+/* ---- slow readers ---- */
+
+#define SLOW_BYTES_PER_SEC 50000U       /* half of what comes */
+#define N_SLOW_MESSAGES 1000U           /* 100 a second; the second half is measured */
+
+typedef struct SlowReport {
+        double reached;                 /* % of the others, the worst message */
+        double last;                    /* s, until the last of the others has it, in the mean */
+        double stored;                  /* bytes, the most */
+} SlowReport;
+
+static SlowReport measure_slow(uint64_t run, unsigned n_peers, unsigned n_slow) {
+        _cleanup_(sim_freep) Sim *sim = network_that_has_grown(run, n_peers, true);
+        SlowReport report = { .reached = 100 };
+        MessageId ids[N_SLOW_MESSAGES] = {};
+        char payload[1024 + 1] = {};
+
+        memset(payload, 'x', sizeof(payload) - 1);
+        for (unsigned i = 0; i < n_slow; i++)
+                sim_set_slow(sim, N_SEEDS + 1 + 20 * i, SLOW_BYTES_PER_SEC);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                (void) sim_publish(sim, N_SEEDS, "/figure", payload, ids + i);
+                sim_run_for(sim, 10 * USEC_PER_MSEC);
+        }
+        sim_run_for(sim, 10 * USEC_PER_SEC);
+        for (size_t i = ELEMENTSOF(ids) / 2; i < ELEMENTSOF(ids); i++) {
+                BroadcastReport message = sim_broadcast(sim, ids + i);
+
+                report.reached = MIN(report.reached, 100.0 * message.n_prompt / (n_peers - n_slow));
+                report.last += (double) message.last_prompt_usec / USEC_PER_SEC / (ELEMENTSOF(ids) / 2);
+        }
+        for (unsigned i = 0; i < n_peers; i++)
+                report.stored = MAX(report.stored, (double) peer_stored_size(sim_node(sim, N_SEEDS + i)));
+        return report;
+}
+
+static void figure_slow_readers(FigureContext *context) {
+        _cleanup_samples_ Samples reached = {}, later = {}, stored = {};
+
+        for (uint64_t run; figure_next_run(context, &run);) {
+                SlowReport without = measure_slow(run, context->n, 0), with = measure_slow(run, context->n, context->n / 20);
+
+                samples_add(&reached, with.reached);
+                samples_add(&later, 100 * (with.last / without.last - 1));
+                samples_add(&stored, with.stored / 1024 / 1024);
+        }
+        figure_at_least(context, "reached of the others", &reached, 100, " %");
+        figure_at_most(context, "their last delivery is later by", &later, 20, " %");
+        figure_at_most(context, "messages stored by one node", &stored, 16, " MiB");
 }
 
 const Figure figures_broadcast[] = {
@@ -212,5 +292,8 @@ const Figure figures_broadcast[] = {
           figure_after_a_crash },
         { "silent-forwarders", "20 % of the nodes accept messages and pass none on.", 10000, 5, figure_silent_forwarders },
         { "back-again", "A node is cut off for a minute of 100 messages a second, and comes back.", 50, 5, figure_back_again },
+        { "back-again-long", "The same for 10 minutes of 1,000 messages a second.", 10, 5, figure_back_again_long },
+        { "slow-readers", "5 % of the nodes read half of 100 messages of 1 KiB a second; once more with none of them.", 10000, 5,
+          figure_slow_readers },
         {},
 };

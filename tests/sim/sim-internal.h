@@ -104,9 +104,10 @@ typedef struct Broadcast {
         UT_hash_handle hh;
         MessageId id;
         usec_t published_usec, last_usec;
+        usec_t last_prompt_usec;        /* to one that reads as fast as it comes */
         unsigned n_peers;       /* that ran when it was published */
         unsigned n_reached;     /* of them */
-        unsigned n_delivered, last_hop, max_hop;
+        unsigned n_delivered, n_prompt, last_hop, max_hop;
         uint64_t n_deliveries;  /* a node that was started anew delivers it once more, perhaps */
         uint64_t n_payloads;
         BroadcastNodes *nodes;

@@ -107,6 +107,10 @@ void traffic_delivered(Sim *sim, unsigned i, const Delivery *delivery) {
         if (!(nodes->had & bit)) {
                 nodes->had |= bit;
                 broadcast->n_delivered++;
+                if (sim->nodes[i].slow == 0) {
+                        broadcast->n_prompt++;
+                        broadcast->last_prompt_usec = sim->now_usec;
+                }
                 if (nodes->ran & bit) {
                         broadcast->n_reached++;
                         broadcast->last_usec = sim->now_usec;
@@ -161,6 +165,8 @@ static BroadcastReport broadcast_report(const Broadcast *broadcast) {
                 .last_hop = broadcast->last_hop,
                 .max_hop = broadcast->max_hop,
                 .last_usec = usec_sub(broadcast->last_usec, broadcast->published_usec),         /* nobody may have it */
+                .n_prompt = broadcast->n_prompt,
+                .last_prompt_usec = usec_sub(broadcast->last_prompt_usec, broadcast->published_usec),
                 .published_usec = broadcast->published_usec,
                 .n_peers = broadcast->n_peers,
                 .n_reached = broadcast->n_reached,

@@ -18,6 +18,8 @@ typedef struct BroadcastReport {
         unsigned last_hop;              /* links that it crossed to the last one of n_reached */
         unsigned max_hop;
         usec_t last_usec;               /* from publishing until then */
+        unsigned n_prompt;              /* of those that read as fast as it comes, and until the last of them had it */
+        usec_t last_prompt_usec;
         usec_t published_usec;
         unsigned n_peers;               /* that ran when it was published, */
         unsigned n_reached;             /* and so many of them have it */
