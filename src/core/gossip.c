@@ -125,6 +125,11 @@ int gossip_on_any(Node *node, Session *session, const Message *message, usec_t n
 
 static_assert(PACE_USEC > OFFER_T1_USEC, "what is asked for must still be there");
 
+/* All the others are on eager links; a table that is full does not tell. */
+static bool reaches_all(const Node *node) {
+        return node->members.n_live < node->settings.params.members_max && plumtree_n_eager(node) >= node->members.n_live;
+}
+
 /*
  * Publishing waits for the links, and for the stores: who misses a message asks for it as soon as OFFER_T1_USEC later, so that of
  * what is younger there is never more than a store keeps. How long it has to wait, 0: not at all.
@@ -135,7 +140,7 @@ static usec_t publishing_wait_usec(Node *node, size_t size, usec_t now_usec) {
 
         if (plumtree_is_busy(node))
                 return RETRY_USEC;
-        if (!plumtree_has_link(node) || plumtree_n_eager(node) >= node->members.n_live)
+        if (!plumtree_has_link(node) || reaches_all(node))
                 return 0;               /* nobody misses anything yet, or everybody has it from us */
         return pace_wait_usec(&peer->pace, size, store_room(&peer->store, &own->id, own->epoch, peer->pace.total + size), now_usec);
 }

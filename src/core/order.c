@@ -334,8 +334,6 @@ int order_take(Node *node, SeenOrigin *origin, const GossipMessage *gossip, Fram
                 return r;
         take_previous(node, gossip, now_usec);
 
-        if (sequence <= origin->delivered)
-                return 0;               /* given up, and counted as lost: it comes too late */
         if (sequence == origin->delivered + 1 && !origin->is_tentative && !is_blocked(node, origin, now_usec) &&
             !is_over(node, origin)) {
                 r = deliver(node, gossip, frame, stored, from ? from->name : "", age_usec);

@@ -10,19 +10,19 @@
 #include "p2pctl/line-publisher.h"
 #include "p2pctl/output.h"
 #include "p2pctl/verbs.h"
+#include "wire/message.h"
 
-#define PUBLISH_SIZE_MAX (1024U * 1024U)
 #define PUBLISH_TOPIC_MAX 255U
 
 /* All of standard input, if it is not too much. */
 static int read_input(char **ret, size_t *ret_size) {
-        _cleanup_free_ char *data = malloc(PUBLISH_SIZE_MAX + 1);
+        _cleanup_free_ char *data = malloc(PAYLOAD_MAX + 1);
         size_t size = 0;
 
         if (!data)
                 return -ENOMEM;
-        while (size <= PUBLISH_SIZE_MAX) {
-                ssize_t n = read(STDIN_FILENO, data + size, PUBLISH_SIZE_MAX + 1 - size);
+        while (size <= PAYLOAD_MAX) {
+                ssize_t n = read(STDIN_FILENO, data + size, PAYLOAD_MAX + 1 - size);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -36,7 +36,7 @@ static int read_input(char **ret, size_t *ret_size) {
                 size += (size_t) n;
         }
         return ctl_fail(EXIT_USAGE, "standard input has more than %u bytes, at most that many are accepted.",
-                        PUBLISH_SIZE_MAX);
+                        PAYLOAD_MAX);
 }
 
 static int check_topic(const char *topic) {

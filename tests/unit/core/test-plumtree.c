@@ -395,6 +395,24 @@ static void test_publish_is_busy_while_stores_could_lose_what_is_asked_for(void 
         assert_int_equal(publish(h, 100 * 1024), 0);
 }
 
+/* Of those that it does not know nobody can say that they have the messages from us. */
+static void test_a_full_table_of_members_frees_nobody_from_waiting(void **state) {
+        (void) state;
+        for (unsigned members_max = 0; members_max <= 1; members_max++) {
+                NodeSettings settings = quiet_settings(PROFILE_LAN);
+                _cleanup_(harness_freep) Harness *h = NULL;
+
+                settings.params.store_size_max = 1024 * 1024;
+                settings.params.members_max = members_max;
+                h = peer_new(&settings);
+                (void) link_in(h, 1);
+                harness_set_answering(h, true);
+                for (unsigned i = 0; i < 9; i++)
+                        assert_int_equal(publish(h, 100 * 1024), 0);
+                assert_int_equal(publish(h, 100 * 1024), -EBUSY);
+        }
+}
+
 static void test_an_empty_queue_takes_any_message(void **state) {
         NodeSettings settings = quiet_settings(PROFILE_LAN);
         _cleanup_(harness_freep) Harness *h = NULL;
@@ -565,6 +583,7 @@ int main(void) {
                 TEST(test_publish_is_busy_when_every_link_is_half_full),
                 TEST(test_links_that_are_lazy_keep_nobody_from_publishing),
                 cmocka_unit_test(test_publish_is_busy_while_stores_could_lose_what_is_asked_for),
+                cmocka_unit_test(test_a_full_table_of_members_frees_nobody_from_waiting),
                 cmocka_unit_test(test_an_empty_queue_takes_any_message),
                 cmocka_unit_test(test_what_a_full_link_has_no_room_for_waits_and_is_sent_in_order),
                 cmocka_unit_test(test_what_waits_for_a_link_that_is_pruned_is_announced),
