@@ -338,7 +338,7 @@ static int registrar_on_list_ok(Node *node, SeedSlot *slot, Session *session, co
  * enough to find another half, and leaves the links of all others alone.
  */
 static const Record *find_other_half(Node *node, const RenewOkMessage *ok) {
-        bool is_full = node->members.n >= node->members.n_max;
+        bool is_full = node->members.n_live >= node->members.n_max;     /* of the living: the dead may be the other half */
         bool takes_unknown = !is_full || random_below(&node->random, MAX(ok->total / MERGES_EXPECTED, 1U)) == 0;
 
         for (size_t i = 0; i < ok->n_records; i++) {

@@ -15,8 +15,9 @@ FEWER = {'back-again-long': '3'}        # of 600,000 messages
 
 def main():
         program = sys.argv[1]
+        # A day is a day, however few nodes there are; what is measured after an hour is measured by the same function.
         names = [line.split()[0] for line in subprocess.run([program, '--list-figures'], stdout=subprocess.PIPE, text=True,
-                                                            check=True).stdout.splitlines()]
+                                                            check=True).stdout.splitlines() if not line.startswith('partition-day')]
         print(f'1..{len(names)}')
         for i, name in enumerate(names, 1):
                 result = subprocess.run([program, f'--peers={FEWER.get(name, N)}', '--runs=1', '--json', f'--figure={name}'],

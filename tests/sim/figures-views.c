@@ -182,56 +182,131 @@ static void figure_default_crash(FigureContext *context) {
 
 /* ---- partitions ---- */
 
-/* The first peers of a share of @percent, and the first seed, are cut off from the others for a while. How long it takes after that
- * until all are one; the limit when they are not. */
-static double partition_seconds(Sim *sim, unsigned n_seeds, unsigned percent, usec_t duration_usec, usec_t limit_usec) {
-        unsigned n_peers = sim_n_nodes(sim) - n_seeds;
-        usec_t healed_usec;
+#define SAID 20U                                /* messages of each side before it is healed */
+#define EXCHANGE_USEC (5 * USEC_PER_MINUTE)     /* that it is waited for, at most */
+
+/* What became of one. */
+typedef struct Healing {
+        double one_seconds;     /* until all are one component, or that was given up; and since then: */
+        double agreed_seconds;  /* until all tables agree */
+        double exchanged_seconds;       /* until all that anybody stores is stored everywhere */
+        double reached_worst;   /* percent of the peers, by a message that was published just before it was healed */
+        unsigned n_buried;      /* of those that live, once it was healed */
+} Healing;
+
+static double seconds_since(Sim *sim, usec_t since_usec) {
+        return (double) (sim_now(sim) - since_usec) / USEC_PER_SEC;
+}
+
+static bool nothing_is_missing(Sim *sim) {
+        return !sim_misses(sim, &(Missing) {});
+}
+
+/* The first peers of a share of @percent, and the first seed, are cut off from the others for a while, and both sides go on saying
+ * something. */
+static Healing partition_and_heal(Sim *sim, unsigned n_seeds, unsigned percent, usec_t duration_usec, usec_t limit_usec) {
+        unsigned n_peers = sim_n_nodes(sim) - n_seeds, n_buried, n_said = 0;
+        MessageId said[2 * SAID];
+        usec_t since_usec;
+        Healing healing = { .reached_worst = 100 };
 
         for (unsigned i = 0; i < n_peers * percent / 100; i++)
                 sim_set_group(sim, n_seeds + i, 1);
         if (n_seeds > 0)
                 sim_set_group(sim, 0, 1);
-        sim_run_for(sim, duration_usec);
+        sim_run_for(sim, duration_usec - SAID * USEC_PER_SEC);
+        for (unsigned i = 0; i < SAID; i++) {
+                n_said += sim_publish(sim, n_seeds, "/first", "payload", said + n_said) == 0;
+                n_said += sim_publish(sim, sim_n_nodes(sim) - 1, "/last", "payload", said + n_said) == 0;
+                sim_run_for(sim, USEC_PER_SEC);
+        }
+
         for (unsigned i = 0; i < sim_n_nodes(sim); i++)
                 sim_set_group(sim, i, 0);
-        healed_usec = sim_now(sim);
+        n_buried = n_burials(sim);
+        since_usec = sim_now(sim);
         (void) sim_run_until_every(sim, USEC_PER_SEC, connected, limit_usec);
-        return (double) (sim_now(sim) - healed_usec) / USEC_PER_SEC;
+        healing.one_seconds = seconds_since(sim, since_usec);
+        since_usec = sim_now(sim);
+        (void) sim_run_until_every(sim, USEC_PER_SEC, nothing_is_missing, EXCHANGE_USEC);
+        healing.exchanged_seconds = seconds_since(sim, since_usec);
+        if (!settled(sim))
+                (void) sim_run_until_every(sim, USEC_PER_SEC, settled, EXCHANGE_USEC);
+        healing.agreed_seconds = seconds_since(sim, since_usec);
+        healing.n_buried = n_burials(sim) - n_buried;
+        for (unsigned i = 0; i < n_said; i++)
+                healing.reached_worst = MIN(healing.reached_worst, 100.0 * sim_n_delivered(sim, said + i) / n_peers);
+        return healing;
 }
 
-static void figure_partition(FigureContext *context, bool seeds, double seconds_max) {
-        static const unsigned percents[] = { 50, 2 };
+/* @members_max: 0: everybody holds everybody. */
+static void figure_partition_of(FigureContext *context, unsigned percent, bool seeds, usec_t duration_usec, unsigned members_max,
+                                double seconds_max) {
+        _cleanup_samples_ Samples one = {}, agreed = {}, exchanged = {}, reached = {}, buried = {};
+        Params params = params_of_profile(PROFILE_LAN);
+        char what[64];
 
-        for (size_t i = 0; i < ELEMENTSOF(percents); i++) {
-                _cleanup_samples_ Samples time = {};
-                char what[64];
+        if (members_max > 0)
+                params.members_max = members_max;
+        context->n_begun = 0;
+        for (uint64_t run; figure_next_run(context, &run);) {
+                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, context->n, &params);
+                Healing healing;
 
-                context->n_begun = 0;
-                for (uint64_t run; figure_next_run(context, &run);) {
-                        _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
-
-                        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
-                        sim_run_for(sim, USEC_PER_MINUTE);
-                        for (unsigned j = 0; !seeds && j < sim_n_nodes(sim); j++) {
-                                sim_forget_seeds(sim, j);
-                                if (j < N_SEEDS)
-                                        sim_stop(sim, j);
-                        }
-                        samples_add(&time, partition_seconds(sim, N_SEEDS, percents[i], 60 * USEC_PER_MINUTE,
-                                                             30 * USEC_PER_MINUTE));
+                (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
+                sim_run_for(sim, USEC_PER_MINUTE);
+                for (unsigned j = 0; !seeds && j < sim_n_nodes(sim); j++) {
+                        sim_forget_seeds(sim, j);
+                        if (j < N_SEEDS)
+                                sim_stop(sim, j);
                 }
-                (void) snprintf(what, sizeof(what), "%u/%u: one component after", percents[i], 100 - percents[i]);
-                figure_at_most(context, what, &time, seconds_max, " s");
+                healing = partition_and_heal(sim, N_SEEDS, percent, duration_usec, 30 * USEC_PER_MINUTE);
+                samples_add(&one, healing.one_seconds);
+                samples_add(&agreed, healing.agreed_seconds);
+                samples_add(&exchanged, healing.exchanged_seconds);
+                samples_add(&reached, healing.reached_worst);
+                samples_add(&buried, healing.n_buried);
+        }
+        (void) snprintf(what, sizeof(what), "%u/%u: one component after", percent, 100 - percent);
+        figure_at_most(context, what, &one, seconds_max, " s");
+        if (members_max == 0) {
+                (void) snprintf(what, sizeof(what), "%u/%u: tables agree, after that", percent, 100 - percent);
+                figure_at_most(context, what, &agreed, 60, " s");
+        }
+        (void) snprintf(what, sizeof(what), "%u/%u: all that is stored is exchanged, after that", percent, 100 - percent);
+        figure_at_most(context, what, &exchanged, 60, " s");
+        (void) snprintf(what, sizeof(what), "%u/%u: reached by what was published just before", percent, 100 - percent);
+        figure_at_least(context, what, &reached, 100, " %");
+        /* A full table forgets the dead for the living that it hears of, and finds them dead again: to the end, and a wait or two beyond. */
+        if (members_max == 0) {
+                (void) snprintf(what, sizeof(what), "%u/%u: somebody declared dead once it is healed", percent, 100 - percent);
+                figure_at_most(context, what, &buried, 0, "");
         }
 }
 
+static void figure_partition(FigureContext *context, bool seeds, usec_t duration_usec, unsigned members_max, double seconds_max) {
+        figure_partition_of(context, 50, seeds, duration_usec, members_max, seconds_max);
+        figure_partition_of(context, 2, seeds, duration_usec, members_max, seconds_max);
+}
+
 static void figure_partition_hour(FigureContext *context) {
-        figure_partition(context, true, 60);
+        figure_partition(context, true, 60 * USEC_PER_MINUTE, 0, 60);
 }
 
 static void figure_partition_hour_no_seeds(FigureContext *context) {
-        figure_partition(context, false, 20 * 60);
+        figure_partition(context, false, 60 * USEC_PER_MINUTE, 0, 20 * 60);
+}
+
+static void figure_partition_hour_full(FigureContext *context) {
+        figure_partition(context, true, 60 * USEC_PER_MINUTE, MAX(context->n / 4, 8U), 60);
+}
+
+static void figure_partition_day(FigureContext *context) {
+        figure_partition(context, true, 24 * 60 * USEC_PER_MINUTE, 0, 60);
+}
+
+static void figure_partition_day_no_seeds(FigureContext *context) {
+        figure_partition(context, false, 24 * 60 * USEC_PER_MINUTE, 0, 20 * 60);
 }
 
 /* The control: nobody is remembered, and nobody else is asked. */
@@ -242,7 +317,7 @@ static void figure_hyparview_partition(FigureContext *context) {
                 _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, true, USEC_PER_SEC);
 
                 sim_run_for(sim, SETTLE_USEC);
-                (void) partition_seconds(sim, 0, 50, 60 * USEC_PER_MINUTE, 20 * USEC_PER_MINUTE);
+                (void) partition_and_heal(sim, 0, 50, 60 * USEC_PER_MINUTE, 20 * USEC_PER_MINUTE);
                 n_split += !connected(sim);
         }
         figure_say(context, "still split 20 min after", "in all runs", n_split == n_runs, "in %u of %u runs", n_split, n_runs);
@@ -295,6 +370,9 @@ const Figure figures_views[] = {
         { "default-crash", "A crash of 90 and of 95 % of a network with seeds.", 1000, 5, figure_default_crash },
         { "partition-hour", "A partition of an hour, with seeds on both sides.", 200, 5, figure_partition_hour },
         { "partition-hour-no-seeds", "The same when there are no seeds any more.", 200, 5, figure_partition_hour_no_seeds },
+        { "partition-hour-full", "The same with seeds, and tables that hold a quarter of all.", 200, 5, figure_partition_hour_full },
+        { "partition-day", "A partition of a day, with seeds on both sides.", 200, 5, figure_partition_day },
+        { "partition-day-no-seeds", "The same when there are no seeds any more.", 200, 5, figure_partition_day_no_seeds },
         { "joins", "Everybody joins within 10 s while one of three seeds is down.", 10000, 5, figure_joins },
         { "hyparview-shape", "The overlay of the profile `hyparview`, joined one by one, 10 min later.",
           10000, 5, figure_hyparview },

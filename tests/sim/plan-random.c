@@ -13,7 +13,7 @@
 typedef enum Fault {
         FAULT_CRASH, FAULT_POWER_CUT, FAULT_STOP, FAULT_PAUSE, FAULT_SUSPEND, FAULT_START, FAULT_START_EMPTY, FAULT_MOVE,
         FAULT_CLONE, FAULT_HALF_OPEN, FAULT_CUT, FAULT_PARTITION, FAULT_LOSS, FAULT_SLOW, FAULT_MUTE, FAULT_CLOCK, FAULT_CHURN,
-        FAULT_SEEDS, FAULT_PUBLISH, FAULT_LATE, FAULT_TWICE, FAULT_REORDER,
+        FAULT_SEEDS, FAULT_PUBLISH, FAULT_LATE, FAULT_TWICE, FAULT_REORDER, FAULT_WRONG,
         _FAULT_MAX,
 } Fault;
 
@@ -172,6 +172,10 @@ static void draw_fault(Draw *draw, Fault fault) {
 
         case FAULT_REORDER:
                 draw_alteration(draw, VERB_REORDER, i, pause_usec);
+                break;
+
+        case FAULT_WRONG:
+                draw_alteration(draw, VERB_WRONG, i, pause_usec);
                 break;
 
         case _FAULT_MAX:

@@ -275,8 +275,9 @@ static void test_a_full_table_seldom_takes_somebody_unknown_for_another_half(voi
 
                 settings.params.members_max = 1;
                 h = peer_new(&settings);
+                harness_set_answering(h, true);
+                (void) link_in(h, 1);                           /* who fills it, and lives */
                 link = set_seed(h);
-                send_record(h, link, 1, MEMBER_ALIVE);
                 for (unsigned n = 0; n < 100; n++) {
                         Record unknown = record_of((uint8_t) (20 + n), MEMBER_ALIVE);
                         Address address;
@@ -293,6 +294,27 @@ static void test_a_full_table_seldom_takes_somebody_unknown_for_another_half(voi
                 }
                 assert_in_range(n_dials, cases[i].min, cases[i].max);
         }
+}
+
+/* A small part of a network that fell apart: its table is full of those who are dead to it. */
+static void test_a_table_full_of_the_dead_takes_somebody_unknown_for_another_half(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        Record unknown = record_of(20, MEMBER_ALIVE);
+        LinkId link, dialled;
+        (void) state;
+
+        settings.params.members_max = 2;
+        h = peer_new(&settings);
+        link = set_seed(h);
+        send_record(h, link, 1, MEMBER_ALIVE);
+        send_record(h, link, 2, MEMBER_LEFT);
+        assert_int_equal(node_n_members(harness_node(h)), 2);
+        time_to_renewal_of(h, link, 100000);
+        while ((dialled = harness_dialled(h, NULL)) != 0)
+                harness_change(h, dialled, LINK_REFUSED);
+        send_renew_ok(h, link, 90000, 100000, &held_alive, &unknown, 1);
+        expect_dial(h, 20);
 }
 
 static void test_whom_a_seed_lists_is_called_by_who_keeps_no_table_too(void **state) {
@@ -595,6 +617,7 @@ int main(void) {
                 TEST(test_who_is_not_known_any_more_registers_again),
                 TEST_QUIET(test_somebody_unknown_is_dialled_to_merge_one_per_renewal),
                 cmocka_unit_test(test_a_full_table_seldom_takes_somebody_unknown_for_another_half),
+                cmocka_unit_test(test_a_table_full_of_the_dead_takes_somebody_unknown_for_another_half),
                 cmocka_unit_test(test_whom_a_seed_lists_is_called_by_who_keeps_no_table_too),
                 TEST_QUIET(test_whom_a_seed_introduces_is_dialled_to_merge_within_two_renewals),
                 cmocka_unit_test(test_a_newcomer_is_not_dialled_at_once),
