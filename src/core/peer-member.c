@@ -45,6 +45,7 @@ static int peer_tell_accused(Node *node, const Member *member) {
 
 int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
         MemberState was = _MEMBER_STATE_INVALID;
+        bool sampled = false;
         Held before = {}, after;
         NoticeType type;
         Member *member;
@@ -59,6 +60,10 @@ int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
                 before = member_held(member);
         }
         change = member_table_merge(&node->members, record, now_usec, &member);
+        if (change == -ENOSPC && record->state == MEMBER_ALIVE && sample_make_room(node, &record->id, from != 0)) {
+                sampled = true;
+                change = member_table_merge(&node->members, record, now_usec, &member);
+        }
         if (change == -ENOSPC) {
                 node->counters[COUNTER_MEMBERS_REFUSED]++;
                 return 0;
@@ -66,6 +71,15 @@ int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
         if (change < 0)
                 return change;
 
+        if (sampled) {
+                /* Who takes the place of another one has not joined, unless somebody says so; and who was told of all knows it. */
+                member->is_newcomer = from != 0;
+                if (member->is_newcomer)
+                        node_notice_member(node, NOTICE_JOINED, member);
+                return 0;
+        }
+        if (change == MEMBER_ADDED)
+                node->peer->sample.highest = UINT64_MAX;        /* whatever its rank is */
         type = notice_of_change(change, was, member);
         if (type != _NOTICE_INVALID) {
                 Notice *notice = node_notice_member(node, type, member);

@@ -8,6 +8,7 @@
  *      links.c         the overlay: dialling, accepting, refusing, replacing links
  *      admission.c     who may become a link when it asks
  *      rotation.c      replacing links in time, and keeping the oldest
+ *      sample.c        whom a full table holds
  *      shuffle.c       exchanging passive peers with others
  *      suspicion.c     a peer does not answer: asking it once more, accusing it
  *      witness.c       asking others whether they hear from it
@@ -96,8 +97,14 @@ typedef struct Inquiry Inquiry;
 typedef struct Duty Duty;
 typedef struct News News;
 
+typedef struct Sample {
+        SipKey key;
+        uint64_t highest;               /* no rank in the sample is above it */
+} Sample;
+
 struct PeerNode {
         View view;
+        Sample sample;
         Shuffle shuffle;
         Timer rotate;
         unsigned n_out, n_in;           /* links that are up */
@@ -210,6 +217,13 @@ int rotation_begin(Node *node, usec_t now_usec);
 size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]);
 /* A random outgoing link that is no anchor and not @newcomer, a lazy one if there is any; NULL: there is none. */
 Session *rotation_victim(Node *node, const Session *newcomer);
+
+/* ---- sample.c ---- */
+
+void sample_init(Sample *sample, const SipKey *secret);          /* from which its key is derived */
+/* The table is full of the living: forgets one of them for that id, or does not. @is_newcomer: it calls, or a link speaks of it
+ * unasked; else a seed or a shuffle does. Pointers to members that nobody asks, accuses or is linked with are void. */
+bool sample_make_room(Node *node, const NodeId *id, bool is_newcomer);
 
 /* ---- shuffle.c ---- */
 

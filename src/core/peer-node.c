@@ -409,6 +409,7 @@ int peer_node_new(Node *node) {
         seen_init(&peer->seen, params->origins_max, SEEN_FORGET_FACTOR * params->store_age_usec);
         store_init(&peer->store, params->store_size_max, params->store_age_usec);
         view_init(&peer->view, params->passive_max, params->lost_max, random_u64(&node->random));
+        sample_init(&peer->sample, &peer->view.key);
 
         struct {
                 Timer *timer;
@@ -465,6 +466,13 @@ const RoleOps peer_ops = {
 
 unsigned peer_n_links(const Node *node) {
         return links_n(node);
+}
+
+size_t peer_n_sampled(const Node *node) {
+        const MemberTable *members = &node->members;
+        size_t n_others = node->peer->list_total > 0 ? node->peer->list_total - 1 : 0;
+
+        return members->n >= members->n_max && n_others > members->n_live ? n_others : 0;
 }
 
 unsigned peer_n_links_out(const Node *node) {

@@ -58,6 +58,9 @@ int peer_set_lost(Node *node, const LostPeer *peers, size_t n);
 /* What to remember (the oldest links that we dialled, then others, best first): the number written to @ret, at most @n_max. */
 size_t peer_lost(const Node *node, LostPeer *ret, size_t n_max);
 
+/* How many others there are, as a seed last said, when those that we hold are a sample of them; 0: we hold all that we know of. */
+size_t peer_n_sampled(const Node *node);
+
 unsigned peer_n_links(const Node *node);
 unsigned peer_n_links_out(const Node *node);
 uint64_t peer_sequence(const Node *node);       /* of our last message, 0: none */

@@ -105,6 +105,7 @@ static int print_alone(Ctl *ctl, const Instance *instance, const char *pattern) 
 static int ask_peers(Ctl *ctl, const Instance *instance, void *userdata, json_t **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *pattern = userdata;
+        uint32_t sample_of = 0;
         json_t *peers;
         usec_t now;
         int r;
@@ -112,18 +113,23 @@ static int ask_peers(Ctl *ctl, const Instance *instance, void *userdata, json_t 
         r = facts_clock(ctl, instance, &now);
         if (r != 0)
                 return r;
+        if (!instance->seed)            /* one of an earlier version has no samples */
+                (void) sd_bus_get_property_trivial(ctl->bus, instance->bus_name, BUS_PATH_ROOT, instance_interface(instance),
+                                                   "SampleOf", NULL, 'u', &sample_of);
         r = call_list_peers(ctl, instance, pattern, &reply);
         if (r != 0)
                 return r;
         r = facts_read_peers(reply, now, &peers);
         if (r < 0)
                 return r;
-        *ret = json_pack("{s:s, s:o}", "instance", instance->text, "peers", peers);
+        *ret = json_pack("{s:s, s:o, s:I}", "instance", instance->text, "peers", peers,
+                         "sampleOf", (json_int_t) sample_of);
         return 0;
 }
 
 static int show_peers(Ctl *ctl, const Instance *instance, const json_t *facts, void *userdata) {
         const json_t *peers = json_object_get(facts, "peers");
+        uint64_t sample_of = fact_u64(facts, "sampleOf");
         const char *pattern = userdata;
         int r;
 
@@ -132,8 +138,12 @@ static int show_peers(Ctl *ctl, const Instance *instance, const json_t *facts, v
         r = print_peers(ctl, instance, peers);
         if (r < 0)
                 return r;
-        if (ctl->legend && !ctl->quiet)
-                printf("\n%s, as seen by %s.\n", COUNT_TEXT(json_array_size(peers), "peer"), instance->text);
+        if (!ctl->legend || ctl->quiet)
+                return 0;
+        printf("\n%s", COUNT_TEXT(json_array_size(peers), "peer"));
+        if (sample_of > 0)
+                printf(", a sample of %" PRIu64, sample_of);
+        printf(", as seen by %s.\n", instance->text);
         return 0;
 }
 

@@ -76,6 +76,8 @@ static void print_network(const json_t *facts, const char *network, bool seed) {
                 printf(LABEL "%s, %s alive", "Network", network, COUNT_TEXT(alive, "other member"));
         if (suspect > 0)
                 printf(", %" PRIu64 " suspect", suspect);
+        if (fact_u64(members, "sampleOf") > 0)
+                printf(", a sample of %" PRIu64, fact_u64(members, "sampleOf"));
         if (lost > 0)
                 printf(", %" PRIu64 " lost", lost);
         (void) putchar('\n');

@@ -96,15 +96,22 @@ static json_t *describe_gossip(const Node *node) {
                          "storedBytes", (json_int_t) peer_stored_size(node));
 }
 
+static NODE_BUS_GETTER(property_get_sample_of) {
+        const Service *service = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) peer_n_sampled(service->daemon->node));
+}
+
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const Service *service = userdata;
         const Node *node = service->daemon->node;
         MemberCounts members = facts_count_members(node);
         _cleanup_(json_decrefp_) json_t *facts = facts_common(service), *own = NULL;
 
-        own = json_pack("{s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
+        own = json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
                         "members", "alive", (json_int_t) members.alive, "suspect", (json_int_t) members.suspect,
                         "left", (json_int_t) members.left, "dead", (json_int_t) members.dead,
+                        "sampleOf", (json_int_t) peer_n_sampled(node),
                         "links", describe_links(node),
                         "seeds", describe_seeds(node),
                         "gossip", describe_gossip(node));
@@ -327,6 +334,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("Gap", SD_BUS_ARGS("s", origin, "t", first, "t", last, "t", count), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Overflow", SD_BUS_ARGS("s", where, "t", dropped), 0),
         NODE_BUS_PROPERTIES,
+        SD_BUS_PROPERTY("SampleOf", "u", property_get_sample_of, 0, 0),
         SD_BUS_VTABLE_END
 };
 

@@ -231,7 +231,7 @@ class Asking(Methods):
             for key in ("name", "version", "timestamp", "startTimestamp", "memoryBytes"):
                 self.assertTrue(facts[key], key)
             self.assertEqual(facts["limits"]["limits.subscriptions"], 3)
-        self.assertEqual(peer["members"], {"alive": 2, "suspect": 0, "left": 0, "dead": 0})
+        self.assertEqual(peer["members"], {"alive": 2, "suspect": 0, "left": 0, "dead": 0, "sampleOf": 0})
         self.assertEqual(peer["links"].keys(), {"outgoing", "inbound", "outgoingTarget", "inboundMax", "rttMedianUSec"})
         self.assertEqual((peer["links"]["outgoingTarget"], peer["links"]["inboundMax"]), (4, 8))
         self.assertEqual(peer["gossip"].keys(), {"published", "received", "duplicates", "forwarded", "refused", "lost",

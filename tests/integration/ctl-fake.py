@@ -159,6 +159,13 @@ class CommandLine(Bus):
         self.assertIn("standard input has more than 1048576 bytes", result.stderr)
 
 
+class Sampled(Bus):
+    def test_a_sample_is_said_to_be_one(self):
+        self.fake(6001, "names", "one", "two")
+        self.assertTrue(self.run_ctl("peers").stdout.endswith("\n2 peers, a sample of 1000, as seen by peer@6001.\n"))
+        self.assertEqual(json.loads(self.run_ctl("-j", "peers").stdout)["sampleOf"], 1000)
+
+
 class Hostile(Bus):
     def setUp(self):
         super().setUp()

@@ -240,6 +240,21 @@ static int property_get_text(
         return sd_bus_message_append(reply, "s", streq(property, "Name") ? HOSTILE_NAME : "isolated\033[31m");
 }
 
+/* Whoever pretends to know some names, knows them of a thousand. */
+static int property_get_sample_of(
+                sd_bus *bus,
+                const char *path,
+                const char *interface,
+                const char *property,
+                sd_bus_message *reply,
+                void *userdata,
+                sd_bus_error *error) {
+
+        const Fake *fake = userdata;
+
+        return sd_bus_message_append(reply, "u", fake->n_names > 0 ? 1000U : 0U);
+}
+
 static int property_get_timestamp(
                 sd_bus *bus,
                 const char *path,
@@ -257,6 +272,7 @@ static const sd_bus_vtable fake_vtable[] = {
         SD_BUS_PROPERTY("Name", "s", property_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Timestamp", "t", property_get_timestamp, 0, 0),
+        SD_BUS_PROPERTY("SampleOf", "u", property_get_sample_of, 0, 0),
         SD_BUS_METHOD("ListPeers", "ta{sv}", "a(sossssttta{sv})", method_list_peers, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListSeeds", "", "a(sssstta{sv})", method_list_seeds, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetStatistics", "", "a{st}", method_get_statistics, SD_BUS_VTABLE_UNPRIVILEGED),

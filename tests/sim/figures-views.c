@@ -277,7 +277,8 @@ static void figure_partition_of(FigureContext *context, unsigned percent, bool s
         figure_at_most(context, what, &exchanged, 60, " s");
         (void) snprintf(what, sizeof(what), "%u/%u: reached by what was published just before", percent, 100 - percent);
         figure_at_least(context, what, &reached, 100, " %");
-        /* A full table forgets the dead for the living that it hears of, and finds them dead again: to the end, and a wait or two beyond. */
+        /* A full table forgets the dead for the living that it hears of, and finds them dead again: to the end, and a wait or two
+                 * beyond. */
         if (members_max == 0) {
                 (void) snprintf(what, sizeof(what), "%u/%u: somebody declared dead once it is healed", percent, 100 - percent);
                 figure_at_most(context, what, &buried, 0, "");

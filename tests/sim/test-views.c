@@ -138,6 +138,40 @@ static void test_peers_without_tables_become_one_network(void **state) {
         assert_gossip_reaches_all(sim, 17);
 }
 
+/* More peers than a table holds: each table is a sample, and nobody is in more of them than chance has it (chi-square with 149
+ * degrees of freedom, four deviations). Neighbours are held besides. */
+static void test_tables_that_are_too_small_hold_a_uniform_sample(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+
+        params.members_max = 64;
+        for (uint64_t run = 1; run <= 2; run++) {
+                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, 150, &params);
+                double n_held = 0, chi_square = 0;
+                unsigned counts[150] = {};
+
+                sim_run_for(sim, 15 * USEC_PER_MINUTE);
+                assert_true(connected(sim));
+                for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++) {
+                        assert_int_equal(node_n_members(sim_node(sim, i)), 64);
+                        assert_int_equal(peer_n_sampled(sim_node(sim, i)), 149);
+                        for (unsigned of = N_SEEDS; of < sim_n_nodes(sim); of++) {
+                                MemberInfo info;
+
+                                if (sim_linked(sim, i, of))
+                                        assert_true(sim_holds(sim, i, of, &info));
+                                else if (sim_holds(sim, i, of, &info)) {
+                                        counts[of - N_SEEDS]++;
+                                        n_held++;
+                                }
+                        }
+                }
+                for (unsigned i = 0; i < ELEMENTSOF(counts); i++)
+                        chi_square += (counts[i] - n_held / 150) * (counts[i] - n_held / 150) /
+                                      (n_held / 150 * (1 - n_held / 150 / 149));
+                assert_true(chi_square < 149 + 4 * 17.3);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_by_one_peers_become_a_network_without_any_seed),
@@ -148,6 +182,7 @@ int main(void) {
                 cmocka_unit_test(test_rotation_leaves_the_network_whole),
                 cmocka_unit_test(test_small_tables_leave_links_alone_and_two_halves_still_meet),
                 cmocka_unit_test(test_peers_without_tables_become_one_network),
+                cmocka_unit_test(test_tables_that_are_too_small_hold_a_uniform_sample),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
