@@ -262,9 +262,11 @@ static void test_a_full_table_takes_no_more_members(void **state) {
         reconfigure(h, &settings);
         send_record(h, seed, 1, MEMBER_ALIVE);
         send_record(h, seed, 2, MEMBER_ALIVE);
-        send_record(h, seed, 3, MEMBER_ALIVE);
-        assert_int_equal(node_n_members(harness_node(h)), 2);
-        assert_int_equal(counted(h, COUNTER_MEMBERS_REFUSED), 1);
+        for (uint8_t n = 3; n < 20; n++) {              /* some of them take another's place: test-sample.c */
+                send_record(h, seed, n, MEMBER_ALIVE);
+                assert_int_equal(node_n_members(harness_node(h)), 2);
+        }
+        assert_in_range(counted(h, COUNTER_MEMBERS_REFUSED), 1, 17);
 
         /* Who is not in the table can be linked all the same. */
         link_in(h, 4);
