@@ -139,7 +139,8 @@ void figure_try(Sim *sim, void (*function)(Sim *sim, const void *userdata, doubl
 }
 
 void grown_done(Grown *grown) {
-        grown->sim = sim_free(grown->sim);
+        if (grown->sim)
+                grown->sim = sim_free(grown->sim);
 }
 
 Sim *grown_for(Grown *grown, FigureContext *context, uint64_t run, Sim *(*grow)(FigureContext *context, uint64_t run)) {
@@ -147,8 +148,7 @@ Sim *grown_for(Grown *grown, FigureContext *context, uint64_t run, Sim *(*grow)(
 
         if (grown->sim && grown->of == of)
                 return grown->sim;
-        if (grown->sim)
-                (void) sim_free(grown->sim);
+        grown_done(grown);
         *grown = (Grown) { grow(context, of), of };
         return grown->sim;
 }

@@ -213,8 +213,9 @@ void sim_check(Sim *sim, unsigned i) {
         if (params->links_shared ? n_links > params->links_outgoing + 1 + params->links_outgoing :
                                    n_links - n_out > params->links_inbound + 1)
                 sim_fail(sim, "node %u has %u links, %u of them outgoing", i, n_links, n_out);
-        if (node_n_members(node->node) != node->n_members) {
+        if (node_n_members(node->node) != node->n_members || sim->now_usec >= node->looked_usec + USEC_PER_SEC) {
                 node->n_members = node_n_members(node->node);
+                node->looked_usec = sim->now_usec;
                 if (node_member(node->node, &node_identity(node->node)->id, &(MemberInfo) {}))
                         sim_fail(sim, "node %u holds itself as a member", i);
         }

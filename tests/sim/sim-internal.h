@@ -177,7 +177,8 @@ typedef struct SimNode {
         Noticed *noticed;
         size_t n_noticed;
         uint32_t n_frames[FRAME_KINDS];         /* sent, by frame_kind() */
-        size_t n_members;       /* when it was last looked for itself among them */
+        size_t n_members;       /* when it was last looked for among its own, */
+        usec_t looked_usec;     /* which was then: a full table changes and has as many */
         bool listed;
         usec_t deadline_usec;   /* as the heap of nodes knows it; USEC_INFINITY while it does nothing by itself */
         size_t heap_index;
