@@ -78,6 +78,13 @@ static void members_add(const Member *member, const Session *session, MembersMes
         message->n_records++;
 }
 
+static int members_send(Node *node, Session *session, const Message *message) {
+        if (message->members.n_records + message->members.n_suspicions == 0)
+                return 0;
+        node->counters[COUNTER_NEWS_SENT] += message->members.n_records + message->members.n_suspicions;
+        return session_send(node, session, message);
+}
+
 static int members_tell(Node *node, Session *session, Message *message, usec_t now_usec) {
         PeerNode *peer = node->peer;
 
@@ -93,10 +100,7 @@ static int members_tell(Node *node, Session *session, Message *message, usec_t n
                 else if ((member = member_table_find(&node->members, &news->id)) && member->record.state != MEMBER_DEAD)
                         members_add(member, session, &message->members, now_usec);
         }
-        if (message->members.n_records + message->members.n_suspicions == 0)
-                return 0;
-        node->counters[COUNTER_NEWS_SENT] += message->members.n_records + message->members.n_suspicions;
-        return session_send(node, session, message);
+        return members_send(node, session, message);
 }
 
 int members_on_news_timer(Node *node, usec_t now_usec) {
@@ -128,11 +132,11 @@ int members_link_up(Node *node, Session *session, usec_t now_usec) {
                 members_add(member, session, told, now_usec);   /* nobody takes accusations of who is unknown */
                 told->n_suspicions += n;
                 if (told->n_suspicions > MESSAGE_SUSPICIONS_MAX - VERDICT_ACCUSERS_MAX) {
-                        r = session_send(node, session, &message);
+                        r = members_send(node, session, &message);
                         members_begin(&message);
                 }
         }
-        return r < 0 || told->n_suspicions == 0 ? r : session_send(node, session, &message);
+        return r < 0 ? r : members_send(node, session, &message);
 }
 
 /* ---- how much of it ---- */

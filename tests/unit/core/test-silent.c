@@ -14,6 +14,13 @@ static void until_silent(Harness *h, unsigned n_up) {
         }
 }
 
+/* Of all links, of which there are two, that one alone. */
+static void only_silent(Harness *h, LinkId link) {
+        harness_set_answering(h, true);
+        harness_set_silent(h, link);
+        until_silent(h, 1);
+}
+
 /* One that wants @n_out links, and takes @n_in callers; everybody else answers its liveness requests. */
 static Harness *peer_wanting(unsigned n_out, unsigned n_in) {
         NodeSettings settings = quiet_settings(PROFILE_LAN);
@@ -104,9 +111,7 @@ static void test_nothing_is_said_on_it(void **state) {
         LinkId silent = link_in(h, 1), other = link_in(h, 2);
         MessageId id;
 
-        harness_set_answering(h, true);
-        harness_set_silent(h, silent);
-        until_silent(h, 1);
+        only_silent(h, silent);
         harness_advance(h, 1 * SEC);                    /* the witness has had its time */
         assert_non_null(harness_find(h, silent, MESSAGE_ACCUSED));
         harness_drop_sent(h);
@@ -151,9 +156,7 @@ static void test_before_the_witnesses_have_spoken_too(void **state) {
         Harness *h = *state;
         LinkId link = link_in(h, 1), witness = link_in(h, 2);
 
-        harness_set_answering(h, true);
-        harness_set_silent(h, link);
-        until_silent(h, 1);
+        only_silent(h, link);
         assert_int_equal(member_of(h, 1).state, MEMBER_ALIVE);          /* one is waited for */
         send_anything(h, link);
         assert_int_equal(n_links(h), 2);
@@ -237,9 +240,7 @@ static void test_a_witness_that_hears_the_other_end_ends_it(void **state) {
         LinkId link = link_in(h, 1), witness = link_in(h, 2);
         uint64_t nonce;
 
-        harness_set_answering(h, true);
-        harness_set_silent(h, link);
-        until_silent(h, 1);
+        only_silent(h, link);
         nonce = harness_find(h, witness, MESSAGE_PROBE_REQ)->probe.nonce;
         assert_true(harness_is_up(h, link));
         send_probe(h, witness, MESSAGE_PROBE_ACK, nonce, 0);

@@ -297,6 +297,7 @@ static void test_a_new_link_is_told_of_a_whole_rack(void **state) {
         LinkId links[2], link;
         _cleanup_(harness_freep) Harness *h = with_links(links);
         unsigned n_told = 0;
+        uint64_t n_before;
         const Message *told;
         (void) state;
 
@@ -307,11 +308,13 @@ static void test_a_new_link_is_told_of_a_whole_rack(void **state) {
         }
         harness_advance(h, 100 * MSEC);
         harness_drop_sent(h);
+        n_before = node_counter(harness_node(h), COUNTER_NEWS_SENT);
 
         link = link_in(h, 3);
         while ((told = harness_find(h, link, MESSAGE_MEMBERS)))
                 n_told += (unsigned) told->members.n_suspicions;
         assert_int_equal(n_told, 70 * 4);
+        assert_true(node_counter(harness_node(h), COUNTER_NEWS_SENT) >= n_before + 70 + n_told);
 }
 
 /* ---- whoever has a link to the accused ---- */
