@@ -11,7 +11,7 @@ typedef enum AccusationState {
         ACCUSATION_QUEUED,      /* its dial-back has to wait: too many run, or too many went there */
         ACCUSATION_DIALING,
         ACCUSATION_ASKED,       /* the dial-back failed, but its PING may still be answered */
-        ACCUSATION_UNANSWERED,  /* waits for a second reporter */
+        ACCUSATION_UNANSWERED,  /* waits for a second reporter, or the next round */
 } AccusationState;
 
 struct Accusation {
@@ -20,11 +20,12 @@ struct Accusation {
         Held held;                      /* the life and incarnation that is accused */
         AccusationState state;
         usec_t begin_usec;
-        unsigned n_tries;               /* of the dial-back */
+        unsigned n_rounds;              /* of questions, the one that runs included */
+        usec_t asked_usec;              /* the last of them */
+        unsigned n_tries;               /* of the dial-back, in all rounds */
         LinkId link;                    /* DIALING: the try */
         LinkId asked;                   /* the session on which a PING was sent; 0: none */
         usec_t asked_until_usec;
-        usec_t unanswered_usec;
         Timer timer;
         size_t n_reporters;
         NodeId reporters[ACCUSATION_REPORTERS_MAX];
@@ -172,6 +173,12 @@ static int accusation_new(Node *node, const Member *member, usec_t now_usec, Acc
         return 0;
 }
 
+/* A round is over, and the next one has not begun, or has to wait. */
+static bool accusation_was_unanswered(const Accusation *accusation) {
+        return accusation->state == ACCUSATION_UNANSWERED ||
+               (accusation->state == ACCUSATION_QUEUED && accusation->n_rounds > 1);
+}
+
 static bool accusation_has_reporter(const Accusation *accusation, const NodeId *id) {
         for (size_t i = 0; i < accusation->n_reporters; i++)
                 if (node_id_equal(accusation->reporters + i, id))
@@ -239,11 +246,11 @@ static int accusation_judge(Node *node, Accusation *accusation, usec_t now_usec)
                 return 0;
         }
         if (accusation->n_reporters >= 2 || member->n_links < VERDICT_LINKS_FEW || member->n_links == UINT_MAX ||
-            member->hidden)
+            member->hidden || accusation->n_rounds >= VERDICT_ROUNDS)
                 return accusation_dead(node, accusation, member, now_usec);
 
         accusation->state = ACCUSATION_UNANSWERED;
-        timer_set(&node->timers, &accusation->timer, accusation_end_usec(node, accusation));
+        timer_set(&node->timers, &accusation->timer, MAX(usec_add(accusation->asked_usec, VERDICT_ROUND_USEC), now_usec));
         return 0;
 }
 
@@ -253,8 +260,6 @@ static int accusation_unanswered(Node *node, Accusation *accusation, usec_t now_
                 timer_set(&node->timers, &accusation->timer, accusation->asked_until_usec);
                 return 0;
         }
-
-        accusation->unanswered_usec = now_usec;
         return accusation_judge(node, accusation, now_usec);
 }
 
@@ -282,7 +287,7 @@ static int accusation_dial(Node *node, Accusation *accusation, usec_t now_usec) 
                 accusation_settle(node, accusation, OUTCOME_NONE, now_usec);
                 return 0;
         }
-        if (accusation->n_tries >= VERDICT_TRIES || member->record.n_addresses == 0)
+        if (accusation->n_tries >= VERDICT_TRIES + accusation->n_rounds - 1 || member->record.n_addresses == 0)
                 return accusation_unanswered(node, accusation, now_usec);
 
         address = member->record.addresses + accusation->n_tries % member->record.n_addresses;
@@ -299,12 +304,13 @@ static int accusation_dial(Node *node, Accusation *accusation, usec_t now_usec) 
         accusation->state = ACCUSATION_DIALING;
         accusation->link = session->link;
         accusation->n_tries++;
+        accusation->asked_usec = now_usec;
         timer_set(&node->timers, &accusation->timer, USEC_INFINITY);
         return 0;
 }
 
-/* Asks the accused in both ways. */
-static int accusation_check(Node *node, Accusation *accusation, usec_t now_usec) {
+/* Asks the accused in both ways: one more round. */
+static int accusation_ask(Node *node, Accusation *accusation, usec_t now_usec) {
         Session *session = session_of(node, &accusation->id);
         int r;
 
@@ -319,7 +325,8 @@ static int accusation_check(Node *node, Accusation *accusation, usec_t now_usec)
                 accusation->asked = session->link;
                 accusation->asked_until_usec = usec_add(now_usec, VERDICT_TRIES * VERDICT_USEC);
         }
-        accusation->n_tries = 0;
+        accusation->n_rounds++;
+        accusation->asked_usec = now_usec;
         return accusation_dial(node, accusation, now_usec);
 }
 
@@ -340,7 +347,7 @@ int reports_on_timer(Node *node, Timer *timer, usec_t now_usec) {
                 return 0;
 
         case ACCUSATION_UNANSWERED:
-                break;
+                return accusation_ask(node, accusation, now_usec);
         }
         accusation_settle(node, accusation, OUTCOME_NONE, now_usec);
         return 0;
@@ -400,12 +407,8 @@ int reports_on_report(Node *node, Session *session, const DeadReportMessage *mes
         if (!node->settings.params.report_checked)
                 return accusation_dead(node, accusation, member, now_usec);
         if (is_new)
-                return accusation_check(node, accusation, now_usec);
-        if (accusation->state != ACCUSATION_UNANSWERED)
-                return 0;
-        if (now_usec >= usec_add(accusation->unanswered_usec, VERDICT_AGAIN_USEC))
-                return accusation_check(node, accusation, now_usec);
-        return accusation_judge(node, accusation, now_usec);
+                return accusation_ask(node, accusation, now_usec);
+        return accusation_was_unanswered(accusation) ? accusation_judge(node, accusation, now_usec) : 0;
 }
 
 void reports_settle(Node *node, const NodeId *id, Outcome outcome, usec_t now_usec) {
@@ -453,7 +456,7 @@ int reports_on_renewal(Node *node, const Member *member, usec_t when_usec, usec_
 int reports_on_lost(Node *node, const Member *member, usec_t now_usec) {
         Accusation *accusation = accusation_find(node, &member->record.id);
 
-        if (!accusation || accusation->state != ACCUSATION_UNANSWERED)
+        if (!accusation || !accusation_was_unanswered(accusation))
                 return 0;
         return accusation_judge(node, accusation, now_usec);
 }

@@ -6,28 +6,33 @@
  * this seed, never part of a record and never sent on. The accused is asked, over its session by PING if it has
  * one, and by a connection of our own:
  *
- *      (nothing) --report--> dialling --both tries fail--> asked --no PONG in its time--> unanswered
- *          ^                    |                            |                              |
- *          |                    |                            |         a second reporter, or the lease runs out,
- *          |                    v                            v         or few links known   v
- *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal -+                             dead
+ *      (nothing) --report--> dialling --no try succeeds--> asked --no PONG in its time--> unanswered
+ *          ^                    |   ^                       |                              |    |
+ *          |                    |   +---------------------- | ----the next round is due----+    | a second reporter, or the
+ *          |                    v                           |                                   | lease runs out, few links
+ *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal-+                                   v known, or the last round
+ *                                                                                              dead
+ *
+ * Usually all neighbours of the dead report it, and the second of them decides. But when these died with it, there may be one left:
+ * then we ask again, some seconds apart, and believe it when no round was answered. A member that is alive answers one of them, at
+ * its address or on its session, whatever is said of it; and one that missed them all learns of it when it comes back, and refutes.
  *
  * An accused that never told us how many links it has counts as one with few: we know it from another seed only, and
- * whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter either, so
- * a single report that nobody refutes stands until the lease has decided. The profile classic believes the first report
- * without asking.
+ * whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter either. The profile
+ * classic believes the first report without asking.
  *
- * What a reporter can cause is bounded: open accusations, reports a minute, and, for the sake of third parties, how
- * often one address and one host are dialled. One whose reports turn out false is not listened to for a while.
+ * What a reporter can cause is bounded: open accusations, reports a minute, rounds and tries for each of them, and, for the sake of
+ * third parties, how often one address and one host are dialled. One whose reports turn out false is not listened to for a while.
  */
 
 #include "core/node-internal.h"
 
-#define VERDICT_TRIES 2U
+#define VERDICT_TRIES 2U                                /* in the first round; one in each later one */
 #define VERDICT_USEC (1 * USEC_PER_SEC)                 /* for each try */
 #define VERDICT_REFUTE_USEC (2 * USEC_PER_SEC)          /* for an accused that answered to refute */
 #define VERDICT_LINKS_FEW 3U                            /* below that, one reporter is enough */
-#define VERDICT_AGAIN_USEC (10 * USEC_PER_SEC)          /* an unanswered dial-back is good for so long */
+#define VERDICT_ROUNDS 3U                               /* after so many without an answer, too */
+#define VERDICT_ROUND_USEC (2 * USEC_PER_SEC)           /* from the last try of one to the first of the next */
 #define ACCUSATION_MARGIN_USEC (1 * USEC_PER_SEC)       /* leases that run out together are ended a few at a time */
 #define ACCUSATION_RETRY_USEC (200 * USEC_PER_MSEC)     /* of one that has to wait for its dial-back */
 #define ACCUSATION_REPORTERS_MAX 8U

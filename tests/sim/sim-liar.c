@@ -197,6 +197,17 @@ static void shuffle(Sim *sim, unsigned i, const Session *session, Message *messa
         say(sim, i, session, message);
 }
 
+static void report(Sim *sim, unsigned i, const Session *session, Message *message) {
+        const Record *of[256];
+        size_t n = living(sim, i, of, ELEMENTSOF(of));
+
+        for (size_t j = 0; j < n; j++) {
+                message_set(message, MESSAGE_DEAD_REPORT, dead_report, .id = of[j]->id, .epoch = of[j]->epoch,
+                            .incarnation = of[j]->incarnation);
+                say(sim, i, session, message);
+        }
+}
+
 static void lie_on(Sim *sim, unsigned i, const Session *session) {
         static Message message;
 
@@ -219,12 +230,20 @@ static void lie_on(Sim *sim, unsigned i, const Session *session) {
                 return invent(sim, i, session, &message);
         case LIE_SHUFFLE:
                 return shuffle(sim, i, session, &message);
+        case LIE_REPORT:
+                return report(sim, i, session, &message);
         case LIE_NONE:
         case LIE_PROBE:
         case LIE_LINKS:
         case _LIE_MAX:
                 return;
         }
+}
+
+static bool is_lied_on(const Session *session, Lie lie) {
+        if (session->ending || session->state != SESSION_OPEN)
+                return false;
+        return lie == LIE_REPORT ? session->role == ROLE_SEED : session->link_state == LINK_UP;
 }
 
 void sim_run_with_liars(Sim *sim, usec_t duration_usec) {
@@ -235,7 +254,7 @@ void sim_run_with_liars(Sim *sim, usec_t duration_usec) {
                         if (node->lie == LIE_NONE || !node->node)
                                 continue;
                         for (const Session *session = node->node->sessions; session; session = session->hh.next)
-                                if (session->link_state == LINK_UP && !session->ending)
+                                if (is_lied_on(session, node->lie))
                                         lie_on(sim, i, session);
                 }
                 sim_run_for(sim, MIN(LIAR_INTERVAL_USEC, end_usec - sim->now_usec));

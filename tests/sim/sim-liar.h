@@ -3,7 +3,7 @@
 
 /*
  * Peers that lie. A liar is a peer with a core like all others, so it is linked, asked and told like them; but on each of its links
- * it also says what its lie is, ten times a second, and where the lie is an answer, that takes the place of its core's. What is
+ * (or of its sessions with seeds) it also says what its lie is, ten times a second, and where the lie is an answer, that takes the place of its core's. What is
  * said is well-formed: bytes that nobody can read are the fuzzers' business.
  */
 
@@ -24,6 +24,7 @@ typedef enum Lie {
         LIE_SHUFFLE,            /* the same, by SHUFFLE and SHUFFLE_REPLY */
         LIE_PROBE,              /* PROBE_ACK for the dead, PROBE_NACK for the living */
         LIE_LINKS,              /* LINKS_OK names links to all, and to nobody */
+        LIE_REPORT,             /* all living members are reported to the seeds, on the sessions with these */
         _LIE_MAX,
 } Lie;
 

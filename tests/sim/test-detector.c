@@ -82,6 +82,56 @@ static void test_a_host_cut_off_twice_holds_the_others_dead(void **state) {
         }
 }
 
+/* ---- who is the only one to know ---- */
+
+#define N_RACK 30U
+
+/* A host and all that it is linked to but one. */
+static unsigned cut_but_one(Sim *sim, unsigned victim) {
+        unsigned n = 0, reporter = 0;
+
+        for (unsigned i = N_SEEDS; i < sim_n_nodes(sim); i++) {
+                if (!sim_linked(sim, victim, i))
+                        continue;
+                if (reporter == 0)
+                        reporter = i;
+                else {
+                        sim_power_cut(sim, i);
+                        n++;
+                }
+        }
+        sim_power_cut(sim, victim);
+        return reporter == 0 ? 0 : n;
+}
+
+static bool no_seed_lists_the_dead(Sim *sim) {
+        for (unsigned i = 0; i < N_SEEDS; i++)
+                for (unsigned of = N_SEEDS; of < sim_n_nodes(sim); of++)
+                        if (!sim_is_running(sim, of) && state_at(sim, i, of) != MEMBER_DEAD)
+                                return false;
+        return true;
+}
+
+/* Seeds do not wait for a second reporter that cannot come, until the lease runs out. Without witnesses, who are asked themselves when
+ * they do not answer, nobody else comes across it. */
+static void test_who_dies_with_all_its_neighbours_but_one_is_off_the_lists(void **state) {
+        Params params = params_of_profile(PROFILE_LAN);
+        unsigned n_alone = 0;
+
+        params.witnesses = false;
+        for (uint64_t run = 1; run <= 10; run++) {
+                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, N_RACK, &params);
+                unsigned victim = N_SEEDS + (unsigned) run % N_RACK;
+
+                assert_true(sim_run_until(sim, settled, 90 * USEC_PER_SEC));
+                sim_run_for(sim, 30 * USEC_PER_SEC);
+                n_alone += cut_but_one(sim, victim) >= 2;
+                assert_true(sim_run_until(sim, no_seed_lists_the_dead, 15 * USEC_PER_SEC));
+                assert_true(sim_run_until(sim, settled, 20 * USEC_PER_SEC));
+        }
+        assert_true(n_alone >= 5);
+}
+
 /* ---- who was not there when it was said ---- */
 
 /* A host hangs, and another one joins while all who know that wait for it to refute. There are no seeds left to tell it. */
@@ -206,6 +256,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_bad_link_buries_nobody_and_hardly_accuses),
                 cmocka_unit_test(test_a_host_cut_off_twice_holds_the_others_dead),
+                cmocka_unit_test(test_who_dies_with_all_its_neighbours_but_one_is_off_the_lists),
                 cmocka_unit_test(test_who_joins_during_a_suspicion_hears_of_it),
                 cmocka_unit_test(test_who_wakes_buries_nobody),
                 cmocka_unit_test(test_who_wakes_before_the_verdict_has_its_links),

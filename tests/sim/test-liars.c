@@ -6,6 +6,7 @@
  * because of what it was told. Latencies are 10 to 100 ms.
  */
 
+#include "core/report.h"
 #include "core/topology.h"
 #include "scenario.h"
 #include "sim-internal.h"
@@ -82,10 +83,13 @@ static void network_free(Network *network) {
 static void look(Network *network) {
         Sim *sim = network->sim;
 
-        for (unsigned i = FIRST_HONEST; i < sim_n_nodes(sim); i++) {
-                if (!sim_is_running(sim, i))
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++) {
+                bool is_seed = i < N_SEEDS;
+
+                if (!sim_is_running(sim, i) || (!is_seed && i < FIRST_HONEST))
                         continue;
-                network->held_max = MAX(network->held_max, sim_held_bytes(sim, i));
+                if (!is_seed)
+                        network->held_max = MAX(network->held_max, sim_held_bytes(sim, i));
                 for (unsigned k = FIRST_HONEST; k < sim_n_nodes(sim); k++)
                         network->n_dead += k != i && sim_is_running(sim, k) && state_at(sim, i, k) == MEMBER_DEAD;
         }
@@ -208,6 +212,47 @@ static void test_shuffles_by_the_thousand_are_refused_and_counted(void **state) 
         assert_harmless(&(Case) { LIE_SHUFFLE, 0, COUNTER_SHUFFLES_REFUSED, 200, true });
 }
 
+/* ---- reports ---- */
+
+static uint64_t seeds_say(Sim *sim, MessageType type) {
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < N_SEEDS; i++)
+                n += sim_n_frames(sim, i, type);
+        return n;
+}
+
+/* A report of one alone is checked, and believed when nobody answers: so whoever lives is called, but not for ever. */
+static void test_reports_of_the_living_bury_nobody_and_cost_few_calls(void **state) {
+        for (uint64_t run = 1; run <= 3; run++) {
+                Network network = network_with(run, LIE_REPORT);
+                Sim *sim = network.sim;
+                uint64_t n_calls = seeds_say(sim, MESSAGE_HELLO), n_pings = seeds_say(sim, MESSAGE_PING);
+                unsigned n_ignored = 0;
+
+                go_on(&network, LIES_USEC);
+                n_calls = seeds_say(sim, MESSAGE_HELLO) - n_calls;
+                n_pings = seeds_say(sim, MESSAGE_PING) - n_pings;
+                for (unsigned i = 0; i < N_SEEDS; i++)
+                        n_ignored += sim_n_notices(sim, i, NOTICE_REPORTER_IGNORED);
+                if (getenv("SIM_TEST"))
+                        printf("%ju reports, %ju calls, %ju pings, %u times ignored\n", (uintmax_t) n_lies(sim),
+                               (uintmax_t) n_calls, (uintmax_t) n_pings, n_ignored);
+                assert_true(n_lies(sim) > 1000);
+                assert_in_range(n_calls, 1, N_SEEDS * N_LIARS * REPORTS_OPEN_MAX);
+                assert_in_range(n_pings, 1, N_SEEDS * N_LIARS * REPORTS_OPEN_MAX);
+                assert_true(n_ignored >= N_LIARS);
+
+                sim_run_for(sim, PEACE_AFTER_USEC);
+                go_on(&network, LIES_USEC);
+                assert_int_equal(network.n_dead, 0);
+                assert_int_equal(n_missing(&network, 0), 0);
+                for (unsigned i = 0; i < N_SEEDS; i++)
+                        assert_int_equal(sim_n_notices(sim, i, NOTICE_REPORTED_DEAD), 0);
+                network_free(&network);
+        }
+}
+
 /* ---- answers ---- */
 
 static bool crashed_are_dead(Sim *sim) {
@@ -296,6 +341,7 @@ int main(void) {
                 cmocka_unit_test(test_who_asks_for_everything_again_and_again_is_dropped),
                 cmocka_unit_test(test_records_by_the_thousand_end_the_link),
                 cmocka_unit_test(test_shuffles_by_the_thousand_are_refused_and_counted),
+                cmocka_unit_test(test_reports_of_the_living_bury_nobody_and_cost_few_calls),
                 cmocka_unit_test(test_lying_witnesses_bury_nobody_alive_and_hide_no_dead),
                 cmocka_unit_test(test_lying_about_links_is_seen_in_the_picture),
         };

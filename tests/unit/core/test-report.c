@@ -58,17 +58,6 @@ static void test_the_same_reporter_twice_is_one(void **state) {
         assert_int_equal(reports_n_accusations(harness_node(h)), 1);
 }
 
-static void test_one_reporter_is_enough_when_few_links_were_told(void **state) {
-        Harness *h = *state;
-
-        send_renew(h, links[1], HARNESS_EPOCH, 0, 2);
-        lose(h, 1);
-        send_report(h, links[2], 1);
-        refuse_both(h, 1);
-        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
-        assert_int_equal(harness_notice(h, NOTICE_REPORTED_DEAD)->n_max, 1);
-}
-
 static void test_a_tombstone_of_a_dead_one_lasts_a_day(void **state) {
         Harness *h = *state;
 
@@ -330,49 +319,6 @@ static void test_a_restart_proves_nobody_wrong(void **state) {
         assert_int_equal(reports_n_accusations(harness_node(h)), 0);
 }
 
-static void test_a_lonely_report_is_forgotten_when_it_renews(void **state) {
-        Harness *h = *state;
-        Other peer = harness_peer(1);
-        Record record;
-
-        lose(h, 1);
-        send_report(h, links[2], 1);
-        refuse_both(h, 1);
-        harness_advance(h, 80 * USEC_PER_SEC);
-        assert_int_equal(reports_n_accusations(harness_node(h)), 1);
-        record = harness_record(&peer);
-        send_register(h, harness_open(h, &peer), &record, 4);
-        assert_int_equal(reports_n_accusations(harness_node(h)), 0);
-        assert_true(is_listed(h, 1));
-}
-
-static void test_a_lonely_report_stands_until_the_lease_has_decided(void **state) {
-        Harness *h = *state;
-
-        lose(h, 1);
-        send_report(h, links[2], 1);
-        refuse_both(h, 1);
-        harness_advance(h, 90 * USEC_PER_SEC - 1);
-        assert_int_equal(reports_n_accusations(harness_node(h)), 1);
-        assert_true(is_listed(h, 1));
-        harness_advance(h, 1);
-        assert_int_equal(reports_n_accusations(harness_node(h)), 0);
-        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
-}
-
-static void test_a_late_second_reporter_is_checked_anew(void **state) {
-        Harness *h = *state;
-
-        lose(h, 1);
-        send_report(h, links[2], 1);
-        refuse_both(h, 1);
-        harness_advance(h, VERDICT_AGAIN_USEC);
-        send_report(h, links[3], 1);
-        assert_true(is_listed(h, 1));
-        refuse_both(h, 1);
-        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
-}
-
 static void test_reports_that_cannot_be_meant_are_ignored(void **state) {
         Harness *h = *state;
         Other stranger = harness_peer(60);
@@ -399,36 +345,6 @@ static void test_the_gone_are_not_reported(void **state) {
         message_set(&leave, MESSAGE_LEAVE, leave, .epoch = HARNESS_EPOCH);
         harness_send(h, links[1], &leave);
         send_report(h, links[2], 1);
-        assert_int_equal(reports_n_accusations(harness_node(h)), 0);
-}
-
-static void test_one_reporter_is_enough_for_a_lost_one(void **state) {
-        Harness *h = *state;
-
-        lose(h, 1);
-        harness_advance(h, 60 * USEC_PER_SEC);
-        send_renew(h, links[2], HARNESS_EPOCH, 0, 4);
-        harness_advance(h, 30 * USEC_PER_SEC);
-        assert_true(member_of(h, 1).lost);
-
-        send_report(h, links[2], 1);
-        refuse_both(h, 1);
-        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
-        assert_false(member_of(h, 1).lost);
-}
-
-static void test_a_lease_that_ends_is_the_second_reporter(void **state) {
-        Harness *h = *state;
-
-        lose(h, 1);
-        harness_advance(h, 60 * USEC_PER_SEC);
-        send_renew(h, links[2], HARNESS_EPOCH, 0, 4);
-        send_report(h, links[2], 1);
-        refuse_both(h, 1);
-        harness_advance(h, 30 * USEC_PER_SEC - 1);
-        assert_true(is_listed(h, 1));
-        harness_advance(h, 1);
-        assert_int_equal(member_of(h, 1).state, MEMBER_DEAD);
         assert_int_equal(reports_n_accusations(harness_node(h)), 0);
 }
 
@@ -562,7 +478,6 @@ int main(void) {
                 TEST(test_two_reporters_and_a_failed_dial_back_are_a_death),
                 TEST(test_the_second_report_may_come_while_we_dial),
                 TEST(test_the_same_reporter_twice_is_one),
-                TEST(test_one_reporter_is_enough_when_few_links_were_told),
                 TEST(test_a_tombstone_of_a_dead_one_lasts_a_day),
                 TEST(test_a_silent_host_costs_two_tries_of_a_second),
                 TEST(test_a_connection_alone_is_no_answer),
@@ -580,13 +495,8 @@ int main(void) {
                 TEST(test_a_refutation_clears),
                 TEST(test_calling_again_clears),
                 TEST(test_a_restart_proves_nobody_wrong),
-                TEST(test_a_lonely_report_is_forgotten_when_it_renews),
-                TEST(test_a_lonely_report_stands_until_the_lease_has_decided),
-                TEST(test_a_late_second_reporter_is_checked_anew),
                 TEST(test_reports_that_cannot_be_meant_are_ignored),
                 TEST(test_the_gone_are_not_reported),
-                TEST(test_one_reporter_is_enough_for_a_lost_one),
-                TEST(test_a_lease_that_ends_is_the_second_reporter),
                 TEST(test_leaving_ends_the_accusation),
                 TEST(test_ending_all_sessions_says_nothing_about_the_accused),
                 TEST(test_nobody_is_made_to_hammer_a_third_party),
