@@ -6,23 +6,24 @@
  * this seed, never part of a record and never sent on. The accused is asked, over its session by PING if it has
  * one, and by a connection of our own:
  *
- *      (nothing) --report--> dialling --no try succeeds--> asked --no PONG in its time--> unanswered
- *          ^                    |   ^                       |                              |    |
- *          |                    |   +---------------------- | ----the next round is due----+    | a second reporter, or the
- *          |                    v                           |                                   | lease runs out, few links
- *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal-+                                   v known, or the last round
- *                                                                                              dead
+ *      (nothing) --report--> dialling --no try succeeds--> asked --no PONG in its time--> unanswered --> dead
+ *          ^                    |  ^                         |                               |      a second reporter, or
+ *          |                    |  +---- the next round -----|-------------------------------+      the lease runs out,
+ *          |                    v                            |                                      or few links known,
+ *          +---- false <--- HELLO_OK, PONG, REFUTE, renewal -+                                      or the last round
  *
- * Usually all neighbours of the dead report it, and the second of them decides. But when these died with it, there may be one left:
- * then we ask again, some seconds apart, and believe it when no round was answered. A member that is alive answers one of them, at
- * its address or on its session, whatever is said of it; and one that missed them all learns of it when it comes back, and refutes.
+ * Usually all neighbours of the dead report it, and the second of them decides. But when these died with it, there may be
+ * one left: then we ask again, some seconds apart, and believe it when no round was answered. A member that is alive answers
+ * one of them, at its address or on its session, whatever is said of it; and one that missed them all learns of it when it
+ * comes back, and refutes.
  *
  * An accused that never told us how many links it has counts as one with few: we know it from another seed only, and
- * whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter either. The profile
- * classic believes the first report without asking.
+ * whether a second reporter is registered here is chance. One whose lease has run out needs no second reporter either. The
+ * profile classic believes the first report without asking.
  *
- * What a reporter can cause is bounded: open accusations, reports a minute, rounds and tries for each of them, and, for the sake of
- * third parties, how often one address and one host are dialled. One whose reports turn out false is not listened to for a while.
+ * What a reporter can cause is bounded: open accusations, reports a minute, rounds and tries for each of them, and, for the
+ * sake of third parties, how often one address and one host are dialled. One whose reports turn out false is not listened
+ * to for a while.
  */
 
 #include "core/node-internal.h"

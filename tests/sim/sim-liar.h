@@ -3,8 +3,8 @@
 
 /*
  * Peers that lie. A liar is a peer with a core like all others, so it is linked, asked and told like them; but on each of its links
- * (or of its sessions with seeds) it also says what its lie is, ten times a second, and where the lie is an answer, that takes the place of its core's. What is
- * said is well-formed: bytes that nobody can read are the fuzzers' business.
+ * (or of its sessions with seeds) it also says what its lie is, ten times a second, and where the lie is an answer, that takes the
+ * place of its core's. What is said is well-formed: bytes that nobody can read are the fuzzers' business.
  */
 
 #include "sim.h"

@@ -112,8 +112,8 @@ static bool no_seed_lists_the_dead(Sim *sim) {
         return true;
 }
 
-/* Seeds do not wait for a second reporter that cannot come, until the lease runs out. Without witnesses, who are asked themselves when
- * they do not answer, nobody else comes across it. */
+/* Seeds do not wait for a second reporter that cannot come, until the lease runs out. Without witnesses, who are asked
+ * themselves when they do not answer, nobody else comes across it. */
 static void test_who_dies_with_all_its_neighbours_but_one_is_off_the_lists(void **state) {
         Params params = params_of_profile(PROFILE_LAN);
         unsigned n_alone = 0;
