@@ -40,6 +40,7 @@ typedef enum EffectType {
 typedef enum PersistWhat {
         PERSIST_IDENTITY,       /* node_identity() */
         PERSIST_PEERS,          /* a peer's lost-peer memory, peer_lost() */
+        PERSIST_PUBLISHED,      /* a peer's last message, peer_published(): when it stops, and when it publishes its first one */
         PERSIST_REGISTRY,       /* a seed's directory, seed_snapshot() */
 } PersistWhat;
 
@@ -69,7 +70,8 @@ typedef enum NoticeType {
         NOTICE_SILENT,                  /* a peer is accused: .evidence, .n strikes in .duration; reported to .n_max seeds */
 
         /* Messages. .id .name of the publisher, .epoch */
-        NOTICE_GAP,                     /* .count messages between .first and .last are lost */
+        NOTICE_GAP,                     /* .count messages between .first and .last are lost; .count 0: the epoch ended, and
+                                         * nobody knows how many from .first on there were */
 
         /* Members. .id .name .address */
         NOTICE_JOINED,                  /* .restarted: alive with a higher epoch, and nobody was told that it had gone;

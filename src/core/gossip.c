@@ -88,7 +88,7 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
                 return 0;
         }
         if (r > 0)
-                order_begin(node, origin, gossip);
+                order_begin(node, origin, gossip, now_usec);
         if (r >= 0)
                 r = seen_add(origin, gossip->id.sequence, now_usec);
         if (r < 0)
@@ -184,6 +184,8 @@ int peer_publish(Node *node, const char *topic, Slice payload, usec_t now_usec, 
         if (r < 0)
                 return r;
 
+        if (peer->sequence == 0)
+                node_persist(node, PERSIST_PUBLISHED);  /* from now on what is remembered of before is not our last message */
         peer->sequence++;
         pace_add(&peer->pace, store_cost(frame->size), now_usec);
         node->counters[COUNTER_GOSSIP_PUBLISHED]++;
@@ -236,4 +238,21 @@ int gossip_hello(Node *node, usec_t now_usec) {
                 return r;
         peer->n_hello++;
         return 0;
+}
+
+/* ---- peer-node.h ---- */
+
+void peer_set_published(Node *node, const Previous *previous) {
+        if (previous->sequence > 0 && previous->epoch < node->identity.epoch)
+                node->peer->previous = *previous;
+}
+
+bool peer_published(const Node *node, Previous *ret) {
+        const PeerNode *peer = node->peer;
+        Previous last = peer->sequence > 0 ? (Previous) { peer->publisher.epoch, peer->sequence } : peer->previous;
+
+        if (last.sequence == 0 || (peer->sequence > 0 && node_runs(node)))
+                return false;
+        *ret = last;
+        return true;
 }

@@ -39,6 +39,7 @@ static const char *const counter_names[_COUNTER_MAX] = {
         [COUNTER_GOSSIP_FORWARDED] = "GossipForwarded",
         [COUNTER_GOSSIP_REFUSED] = "GossipRefused",
         [COUNTER_GOSSIP_LOST] = "GossipLost",
+        [COUNTER_GOSSIP_UNCERTAIN] = "GossipUncertain",
         [COUNTER_GOSSIP_REPAIRED] = "GossipRepaired",
         [COUNTER_ANNOUNCEMENTS_SENT] = "AnnouncementsSent",
         [COUNTER_GRAFTS_SENT] = "GraftsSent",

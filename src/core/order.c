@@ -12,7 +12,8 @@
  * for OFFER_T1_USEC, as long as an announcement has until it is asked for.
  *
  * The epochs of one publisher follow each other, too: a later one waits until nothing is missing of the one before, whose last
- * message it names when it knows it.
+ * message it names when it knows it. Where it does not, as after a crash, nobody can say how much is missing at the end of the
+ * one before: this is told once, GAP_USEC after the later one has begun here.
  */
 
 #include <errno.h>
@@ -72,7 +73,7 @@ static int deliver_stored(Node *node, StoredMessage *stored, usec_t now_usec) {
 
 /* ---- losses ---- */
 
-static void tell_lost(Node *node, SeenOrigin *origin, usec_t now_usec) {
+static Notice *gap_notice(Node *node, const SeenOrigin *origin) {
         const Member *member = member_table_find(&node->members, seen_id(origin));
         Notice *notice = node_notice(node, NOTICE_GAP);
 
@@ -80,6 +81,12 @@ static void tell_lost(Node *node, SeenOrigin *origin, usec_t now_usec) {
         if (member)
                 memcpy(notice->name, member->record.name, sizeof(notice->name));
         notice->epoch = origin->epoch;
+        return notice;
+}
+
+static void tell_lost(Node *node, SeenOrigin *origin, usec_t now_usec) {
+        Notice *notice = gap_notice(node, origin);
+
         notice->first = origin->lost_first;
         notice->last = origin->lost_last;
         notice->count = origin->n_lost_untold;
@@ -100,12 +107,16 @@ static void lose(Node *node, SeenOrigin *origin, uint64_t first, uint64_t last) 
 
 /* ---- one origin ---- */
 
-/* The last message of this epoch, as the next one says; 0: not known. Only of a publisher whose record is of a later epoch, too:
- * else anybody could end it by a message in its name. */
-static uint64_t end_of(const Node *node, const SeenOrigin *origin) {
-        const Member *member = origin->end > 0 ? member_table_find(&node->members, seen_id(origin)) : NULL;
+/* The publisher's record says that this epoch is over, too: else anybody could end it by a message in its name. */
+static bool has_ended(const Node *node, const SeenOrigin *origin) {
+        const Member *member = member_table_find(&node->members, seen_id(origin));
 
-        return member && member->record.epoch > origin->epoch ? origin->end : 0;
+        return member && member->record.epoch > origin->epoch;
+}
+
+/* The last message of this epoch, as the next one says; 0: not known. */
+static uint64_t end_of(const Node *node, const SeenOrigin *origin) {
+        return origin->end > 0 && has_ended(node, origin) ? origin->end : 0;
 }
 
 static bool is_unfinished(const Node *node, const SeenOrigin *origin) {
@@ -211,6 +222,21 @@ static usec_t decide(Node *node, SeenOrigin *origin, bool *ask, usec_t now_usec)
         return usec_add(now_usec, LOOK_AGAIN_USEC);
 }
 
+/* A later epoch has begun, and nobody knows which message was the last of this one. Return: when to look again. */
+static usec_t tell_open_end(Node *node, SeenOrigin *origin, usec_t now_usec) {
+        if (origin->end_due_usec == 0 || origin->end > 0)
+                return USEC_INFINITY;
+        if (now_usec < origin->end_due_usec || origin->end_due_usec == USEC_INFINITY)
+                return origin->end_due_usec;
+
+        origin->end_due_usec = USEC_INFINITY;
+        if (has_ended(node, origin)) {
+                node->counters[COUNTER_GOSSIP_UNCERTAIN]++;
+                gap_notice(node, origin)->first = seen_whole(origin) + 1;
+        }
+        return USEC_INFINITY;
+}
+
 /* Return: 0, and when to look again in @ret_next (USEC_INFINITY: there is nothing to wait for any more); -ENOMEM. */
 static int look_at(Node *node, SeenOrigin *origin, unsigned *n_left, bool *ask, usec_t now_usec, usec_t *ret_next) {
         usec_t next_usec = 0;
@@ -244,7 +270,7 @@ static int look_at(Node *node, SeenOrigin *origin, unsigned *n_left, bool *ask, 
                 else
                         next_usec = MIN(next_usec, tell_usec);
         }
-        *ret_next = next_usec;
+        *ret_next = MIN(next_usec, tell_open_end(node, origin, now_usec));
         return 0;
 }
 
@@ -294,9 +320,30 @@ int order_run(Node *node, usec_t now_usec) {
         return ask ? repair_ask_all(node, now_usec) : 0;
 }
 
-void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip) {
+static usec_t published_usec(const GossipMessage *gossip, usec_t now_usec) {
+        return usec_sub(now_usec, (usec_t) gossip->age_msec * USEC_PER_MSEC);
+}
+
+/* An epoch begins, whose first message may say which was the last one of the epoch before. If we heard of that one only after this
+ * one had begun, others had it stored, and it is no matter of ours where it ends. Of each publisher one end is waited for: an
+ * epoch that follows sooner ends the wait. */
+static void await_end(Node *node, SeenOrigin *origin, const GossipMessage *gossip, usec_t now_usec) {
+        for (SeenOrigin *older = origin->older; older; older = older->older) {
+                bool is_due = older->end_due_usec > 0;
+
+                if (older->end_due_usec == USEC_INFINITY || older->end > 0)
+                        continue;
+                if (!is_due && (older != origin->older || older->since_usec > published_usec(gossip, now_usec)))
+                        continue;
+                older->end_due_usec = is_due ? now_usec : usec_add(now_usec, GAP_USEC);
+                wait_for(node, older, older->end_due_usec);
+        }
+}
+
+void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip, usec_t now_usec) {
         uint64_t lowest = offers_lowest(&node->peer->offers, &gossip->id.origin, gossip->id.epoch);
 
+        await_end(node, origin, gossip, now_usec);
         if (is_over(node, origin)) {
                 seen_skip(origin, UINT64_MAX);  /* all of it was before our time */
                 origin->delivered = UINT64_MAX;
@@ -307,19 +354,35 @@ void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip) {
                 origin->is_tentative = true;
 }
 
-/* The first message of an epoch says which was the last one of the epoch before. */
-static void take_previous(Node *node, const GossipMessage *gossip, usec_t now_usec) {
-        SeenOrigin *origin;
+/* We had heard of the publisher before it published that one. */
+static bool knew_before(const SeenOrigin *origin, uint64_t epoch, usec_t usec) {
+        for (const SeenOrigin *older = origin->older; older; older = older->older)
+                if (older->epoch < epoch && older->since_usec <= usec)
+                        return true;
+        return false;
+}
 
-        if (!gossip->has_previous || gossip->previous.epoch >= gossip->id.epoch)
-                return;
-        origin = seen_find(&node->peer->seen, &gossip->id.origin, gossip->previous.epoch);
+/* The first message of an epoch says which was the last one of the epoch before. Of that one nothing may have come here. */
+static int take_previous(Node *node, const SeenOrigin *next, const GossipMessage *gossip, usec_t now_usec) {
+        const Previous *previous = &gossip->previous;
+        SeenOrigin *origin;
+        int r;
+
+        if (!gossip->has_previous || previous->epoch >= gossip->id.epoch)
+                return 0;
+        origin = seen_find(&node->peer->seen, &gossip->id.origin, previous->epoch);
+        if (!origin && knew_before(next, previous->epoch, published_usec(gossip, now_usec))) {
+                r = seen_hear(&node->peer->seen, &gossip->id.origin, previous->epoch, now_usec, &origin);
+                if (r < 0)
+                        return r == -ENOSPC ? 0 : r;
+        }
         if (!origin || origin->end > 0 || is_over(node, origin))
-                return;
-        origin->end = gossip->previous.sequence;
+                return 0;
+        origin->end = previous->sequence;
         origin->end_usec = now_usec;
         if (origin->end > seen_whole(origin))
                 wait_for(node, origin, now_usec);
+        return 0;
 }
 
 int order_take(Node *node, SeenOrigin *origin, const GossipMessage *gossip, FrameBuffer *frame, const Session *from,
@@ -332,7 +395,9 @@ int order_take(Node *node, SeenOrigin *origin, const GossipMessage *gossip, Fram
         r = store_add(&node->peer->store, &gossip->id, frame, age_usec, now_usec, &stored);
         if (r < 0)
                 return r;
-        take_previous(node, gossip, now_usec);
+        r = take_previous(node, origin, gossip, now_usec);
+        if (r < 0)
+                return r;
 
         if (sequence == origin->delivered + 1 && !origin->is_tentative && !is_blocked(node, origin, now_usec) &&
             !is_over(node, origin)) {

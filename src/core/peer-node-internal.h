@@ -424,7 +424,7 @@ int repair_answer(Node *node, usec_t now_usec);
 /* ---- order.c ---- */
 
 /* The first message of an origin that was not known has come, and is to be noted. */
-void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip);
+void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip, usec_t now_usec);
 /* The first copy of a message, already noted: stores it, and delivers what can be. @from is NULL for one of our own. */
 int order_take(Node *node, SeenOrigin *origin, const GossipMessage *gossip, FrameBuffer *frame, const Session *from,
                usec_t now_usec);

@@ -58,6 +58,12 @@ int peer_set_lost(Node *node, const LostPeer *peers, size_t n);
 /* What to remember (the oldest links that we dialled, then others, best first): the number written to @ret, at most @n_max. */
 size_t peer_lost(const Node *node, LostPeer *ret, size_t n_max);
 
+/* Our last message of an earlier epoch, for the first one of this to name it; before node_start(). */
+void peer_set_published(Node *node, const Previous *previous);
+/* What is to be remembered of that, on EFFECT_PERSIST. False: nothing, and what was remembered is to be forgotten: there is no
+ * message of ours yet, or more will follow the last one. */
+bool peer_published(const Node *node, Previous *ret);
+
 /* How many others there are, as a seed last said, when those that we hold are a sample of them; 0: we hold all that we know of. */
 size_t peer_n_sampled(const Node *node);
 

@@ -45,6 +45,7 @@ struct SeenOrigin {
         uint64_t delivered;     /* up to here: delivered, or counted as lost */
         uint64_t end;           /* of its epoch, when its next one has said so; else 0 */
         usec_t end_usec;        /* when it did */
+        usec_t end_due_usec;    /* one has begun, and says so before this time, or nobody knows; 0: none has; USEC_INFINITY: told */
         usec_t since_usec;      /* when its first message came */
         bool is_tentative;      /* what precedes its second interval may have been published before our time */
         bool has_begun;         /* something of it was delivered */

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "daemon/lost-file.h"
 #include "daemon/notice.h"
+#include "daemon/published-file.h"
 #include "daemon/registry-file.h"
 
 #define ISOLATED_USEC (2 * USEC_PER_SEC)        /* a node is cut off for a moment whenever it hears of the first other */
@@ -46,6 +47,9 @@ static void daemon_persist(Daemon *daemon, PersistWhat what) {
                 break;
         case PERSIST_PEERS:
                 r = lost_file_save(daemon->state, daemon->node);
+                break;
+        case PERSIST_PUBLISHED:
+                r = published_file_save(daemon->state, daemon->node);
                 break;
         case PERSIST_REGISTRY:
                 r = registry_file_save(daemon->state, daemon->node, daemon_now(daemon));

@@ -211,7 +211,11 @@ static void log_unlinked(const Words *w) {
 static void log_gap(const Words *w) {
         const Notice *n = w->notice;
 
-        if (n->count == 1)
+        if (n->count == 0)
+                words_log(w, LOG_WARNING, MESSAGE_ID_GOSSIP_GAP,
+                          "Messages of %s may be lost, from %" PRIu64 " on: it ended without telling anybody which was its last one.",
+                          w->name, n->first);
+        else if (n->count == 1)
                 words_log(w, LOG_WARNING, MESSAGE_ID_GOSSIP_GAP, "Message %" PRIu64 " of %s is lost: no neighbour has it any more.",
                           n->first, w->name);
         else

@@ -117,26 +117,40 @@ static int replace_file(int dir_fd, const char *name, const uint8_t *data, size_
         return fsync(dir_fd) < 0 ? -errno : 0;
 }
 
-int state_dir_write(StateDir *dir, const char *name, const uint8_t *data, size_t size) {
+/* Return: @error, which has been said. */
+static int state_dir_failed_at(StateDir *dir, const char *name, int error) {
         _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", dir->path, name) < 0)
+                return -ENOMEM;
+        state_dir_failed(dir, path, error);
+        return error;
+}
+
+int state_dir_write(StateDir *dir, const char *name, const uint8_t *data, size_t size) {
         int r;
 
         if (dir->fd < 0)
                 return -ENOTDIR;        /* said when it was opened */
 
         r = replace_file(dir->fd, name, data, size);
-        if (r < 0) {
-                if (asprintf(&path, "%s/%s", dir->path, name) < 0)
-                        return -ENOMEM;
-                state_dir_failed(dir, path, r);
-                return r;
-        }
+        if (r < 0)
+                return state_dir_failed_at(dir, name, r);
 
         if (dir->trouble)
                 log_notice("State can be written to %s again.", dir->path);
         free(dir->trouble);
         dir->trouble = NULL;
         return 0;
+}
+
+int state_dir_remove(StateDir *dir, const char *name) {
+        if (dir->fd < 0)
+                return -ENOTDIR;        /* said when it was opened */
+
+        if (unlinkat(dir->fd, name, 0) < 0)
+                return errno == ENOENT ? 0 : state_dir_failed_at(dir, name, -errno);
+        return fsync(dir->fd) < 0 ? state_dir_failed_at(dir, name, -errno) : 0;
 }
 
 const char *state_dir_trouble(const StateDir *dir) {

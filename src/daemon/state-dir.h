@@ -23,6 +23,9 @@ DEFINE_CLEANUP(StateDir *, state_dir_close)
 /* Return: 0, or why not; the log has been told when this is news. */
 int state_dir_write(StateDir *dir, const char *name, const uint8_t *data, size_t size);
 
+/* Return: 0, also when there is no such file, or why not; the log has been told when this is news. */
+int state_dir_remove(StateDir *dir, const char *name);
+
 /**
  * state_dir_load() - read a file that state_seal() sealed
  * @size_max:   a larger one is damaged

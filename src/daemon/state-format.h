@@ -26,6 +26,7 @@ typedef enum StateKind {
         STATE_IDENTITY = 1,
         STATE_PEERS = 2,
         STATE_REGISTRY = 3,
+        STATE_PUBLISHED = 4,
 } StateKind;
 
 typedef struct StateBody {

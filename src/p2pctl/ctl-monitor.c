@@ -150,7 +150,11 @@ static int on_gap(const Monitor *monitor, const Instance *instance, sd_bus_messa
         r = sd_bus_message_read(m, "sttt", &origin, &first, &last, &count);
         if (r < 0)
                 return r;
-        if (asprintf(&sentence, "%s of it lost, from %" PRIu64 " to %" PRIu64, COUNT_TEXT(count, "message"), first, last) < 0)
+        if (count == 0)
+                r = asprintf(&sentence, "messages of it may be lost, from %" PRIu64 " on: its last one is not known", first);
+        else
+                r = asprintf(&sentence, "%s of it lost, from %" PRIu64 " to %" PRIu64, COUNT_TEXT(count, "message"), first, last);
+        if (r < 0)
                 return -ENOMEM;
         return monitor_print(monitor, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:s}",
                                                 "instance", instance->text,

@@ -8,6 +8,7 @@
 #include "bus/names.h"
 #include "daemon/log.h"
 #include "daemon/lost-file.h"
+#include "daemon/published-file.h"
 #include "peerd/delivery.h"
 #include "peerd/peerd-bus.h"
 
@@ -67,8 +68,10 @@ static void peerd_on_turned(void *userdata) {
 
 static int peerd_restore(void *userdata) {
         Peerd *peerd = userdata;
+        int r;
 
-        return lost_file_load(peerd->daemon.state, peerd->daemon.node);
+        r = published_file_load(peerd->daemon.state, peerd->daemon.node);
+        return r < 0 ? r : lost_file_load(peerd->daemon.state, peerd->daemon.node);
 }
 
 static void peerd_on_seeds(void *userdata, const SeedsConfig *seeds) {

@@ -5,12 +5,14 @@
 
 #include "daemon/identity.h"
 #include "daemon/lost-file.h"
+#include "daemon/published-file.h"
 #include "daemon/registry-file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void decode(StateKind kind, Slice body) {
         StoredIdentity identity;
+        StoredPublished published;
         LostPeer peers[16];
         Record *records;
         size_t n;
@@ -35,6 +37,14 @@ static void decode(StateKind kind, Slice body) {
                 if (registry_file_decode(&records, &n, body, USEC_PER_HOUR) >= 0)
                         free(records);
                 return;
+        case STATE_PUBLISHED:
+                if (stored_published_decode(&published, body) >= 0) {
+                        uint8_t again[STORED_PUBLISHED_SIZE];
+
+                        stored_published_encode(&published, again);
+                        assert(memcmp(again, body.data, sizeof(again)) == 0);
+                }
+                return;
         }
 }
 
@@ -45,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size == 0)
                 return 0;
 
-        kind = STATE_IDENTITY + data[0] % 3;
+        kind = STATE_IDENTITY + data[0] % 4;
         if (state_unseal(&body, slice_of(data + 1, size - 1), kind) >= 0)
                 decode(kind, body.data);
         decode(kind, slice_of(data + 1, size - 1));

@@ -3,6 +3,7 @@
 """What the daemons tell by themselves: signals about members, seeds and state; messages to subscribers, and to them alone;
 and a bus that is away."""
 
+import os
 import re
 import signal
 import time
@@ -315,6 +316,78 @@ class Messages(SharedNetworkTest):
         while len(got) < 40 and time.monotonic() < end:
             got += [message.body[4][0] for message in self.messages(client, 0.1)]
         self.assertEqual(got, list(range(40)))
+
+
+class Restarts(NetworkTest):
+    """A publisher that comes back: what it says of its last message before, and what others make of that."""
+
+    def publish(self, peer, n=1):
+        with minibus.Client(self.address) as client:
+            return [publish(client, peer, "/restart")[1] for _ in range(n)][-1]
+
+    def count(self, peer, name):
+        return self.json("-i", peer, "statistics")["statistics"][name]
+
+    def come_back(self, peer, number):
+        since = len(self.log(peer))
+        self.stop(peer, number)
+        self.start(peer, wait=True)
+        self.wait_log(peer, "Linked to", since=since)
+        self.wait_for(lambda: self.is_on_bus(peer), f"{peer} is on the bus")
+
+    def test_its_first_message_names_the_last_one_before_unless_it_crashed(self):
+        self.name_ports(0, 1)
+        (peer,) = self.peers
+        node, epoch, named = self.node(name="listener"), None, []
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            self.start(peer, wait=True)
+            self.wait_for(lambda: self.is_on_bus(peer), "it is on the bus")
+            with Attended(model.Session.dial(node, "127.0.0.1", port_of(peer))) as link:
+                link.session.send("NEIGHBOR", priority=model.HIGH, links=0)
+                self.wait_for(lambda: link.bodies("ACCEPT"), "a link")
+                self.assertEqual(self.publish(peer, 3), 3)
+                first, *later = self.wait_for(lambda: len(found := link.bodies("GOSSIP")) == 3 and found, "all messages")
+                self.assertEqual([body.get("previous") for body in later], [None, None])
+                named.append(first.get("previous") and (first["previous"].epoch == epoch, first["previous"].sequence))
+                epoch = first["stamp"].epoch
+            self.assertEqual(os.path.exists(self.path(peer, "published")), False)
+            self.stop(peer, number)
+            self.assertEqual(os.path.exists(self.path(peer, "published")), number == signal.SIGTERM)
+        self.assertEqual(named, [None, (True, 3), (True, 3), None])
+
+    def test_of_a_crash_others_say_that_messages_may_be_lost_and_of_a_stop_nothing(self):
+        self.start_network(1, 2)
+        peer, other = self.peers
+        origin = self.json("-i", peer, "show")["nodeId"]
+        watcher = Watcher(self, other)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            received = self.count(other, "GossipReceived")
+            last = self.publish(peer, 3)
+            self.wait_for(lambda: self.count(other, "GossipReceived") == received + 3, "all have come")
+            self.come_back(peer, number)
+        self.publish(peer)
+        self.assertEqual(watcher.wait("Gap"), [origin, last + 1, 0, 0])
+        self.wait_log(other, rf"Messages of \S+ may be lost, from {last + 1} on: it ended without telling anybody which was "
+                             r"its last one\.")
+        self.assertEqual(watcher.names().count("Gap"), 1)
+        self.assertEqual((self.count(other, "GossipUncertain"), self.count(other, "GossipLost")), (1, 0))
+
+    def test_a_damaged_memory_of_it_is_set_aside(self):
+        self.name_ports(0, 1)
+        (peer,) = self.peers
+        self.start(peer, wait=True)
+        self.wait_for(lambda: self.is_on_bus(peer), "it is on the bus")
+        self.publish(peer)
+        self.assertEqual(self.stop(peer), 0)
+        with open(self.path(peer, "published"), "r+b") as file:
+            file.truncate(50)
+        self.start(peer, wait=True)
+        self.wait_for(lambda: self.is_on_bus(peer), "it is on the bus")
+        self.wait_log(peer, rf"State file {self.path(peer, 'published')} is damaged; set aside as published\.damaged, "
+                            r"going on without it\.")
+        self.assertEqual(self.publish(peer), 1)
+        self.assertEqual(self.stop(peer), 0)
+        self.assertTrue(os.path.exists(self.path(peer, "published")))
 
 
 class Away(NetworkTest):

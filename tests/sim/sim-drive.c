@@ -48,6 +48,10 @@ static void sim_persist(Sim *sim, unsigned i, PersistWhat what) {
                 node->n_lost = peer_lost(node->node, node->lost, node->n_lost);
                 node->lost = must(reallocarray(node->lost, node->n_lost + 1, sizeof(LostPeer)));
                 break;
+        case PERSIST_PUBLISHED:
+                if (!peer_published(node->node, &node->published))
+                        node->published = (Previous) {};
+                break;
         case PERSIST_REGISTRY:
                 free(node->snapshot);
                 node->n_snapshot = node_n_members(node->node);

@@ -151,6 +151,7 @@ typedef struct SimNode {
         NodeIdentity stored;    /* its state directory */
         LostPeer *lost;
         size_t n_lost;
+        Previous published;
         Record *snapshot;
         size_t n_snapshot;
         bool has_seeds;

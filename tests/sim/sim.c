@@ -93,6 +93,7 @@ unsigned sim_add_clone(Sim *sim, unsigned of) {
         unsigned i = sim_add(sim, ROLE_PEER, false);
 
         sim->nodes[i].stored = sim->nodes[of].stored;
+        sim->nodes[i].published = sim->nodes[of].published;
         return i;
 }
 
@@ -119,9 +120,10 @@ void sim_start(Sim *sim, unsigned i) {
         node->stored.epoch = MAX(node->stored.epoch + 1, clock_usec);
         node->settings.advertised[0] = node_address(sim, i);
         must_ok(node_new(&node->node, &node->settings, &node->stored, random_u64(&sim->random)));
-        if (node->settings.role == ROLE_PEER)
+        if (node->settings.role == ROLE_PEER) {
+                peer_set_published(node->node, &node->published);
                 must_ok(peer_set_lost(node->node, node->lost, node->n_lost));
-        else
+        } else
                 must_ok(seed_restore(node->node, node->snapshot, node->n_snapshot, sim->now_usec));
 
         for (unsigned j = 0; j < sim->n_nodes && node->has_seeds && n_seeds < SEEDS_MAX; j++) {
@@ -188,6 +190,7 @@ void sim_restart(Sim *sim, unsigned i, bool keep_state) {
                         node->stored.id.bytes[j] = (uint8_t) random_u64(&sim->random);
                 node->stored.epoch = 1;
                 node->n_lost = node->n_snapshot = 0;
+                node->published = (Previous) {};
         }
         sim_start(sim, i);
 }

@@ -166,6 +166,70 @@ static void test_who_was_away_for_longer_than_messages_are_stored_counts_what_it
         assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), node_counter(sim_node(sim, 9), COUNTER_GOSSIP_LOST));
 }
 
+/* ---- restarts of a publisher ---- */
+
+/* A peer that published for all, then, cut off from them, five more that nobody has; after @end it is back with what it wrote
+ * down, and publishes again. */
+static Sim *restarted_publisher(uint64_t run, void (*end)(Sim *sim, unsigned i)) {
+        Sim *sim = quiet_network(run, 20);
+
+        for (unsigned i = 0; i < 3; i++)
+                (void) publish(sim, 7);
+        sim_run_for(sim, 5 * SEC);
+        sim_set_group(sim, 7, 1);
+        for (unsigned i = 0; i < 5; i++)
+                (void) publish(sim, 7);
+        end(sim, 7);
+        sim_run_for(sim, 60 * SEC);
+        sim_heal(sim);
+        sim_restart(sim, 7, true);
+        sim_run_for(sim, 20 * SEC);
+        (void) publish(sim, 7);
+        sim_run_for(sim, 60 * SEC);
+        return sim;
+}
+
+static void assert_losses(Sim *sim, uint64_t n_lost, uint64_t n_uncertain, unsigned n_told) {
+        for (unsigned i = 1; i <= 20; i++) {
+                bool is_publisher = i == 7;
+
+                assert_int_equal(peer_last_serial(sim_node(sim, i)), 4);                /* those who have it have it once */
+                assert_int_equal(node_counter(sim_node(sim, i), COUNTER_GOSSIP_LOST), is_publisher ? 0 : n_lost);
+                assert_int_equal(node_counter(sim_node(sim, i), COUNTER_GOSSIP_UNCERTAIN), is_publisher ? 0 : n_uncertain);
+                assert_int_equal(sim_n_notices(sim, i, NOTICE_GAP), is_publisher ? 0 : n_told);
+        }
+}
+
+static void test_whoever_stops_says_at_its_return_what_nobody_had(void **state) {
+        _cleanup_(sim_freep) Sim *sim = restarted_publisher(13, sim_stop);
+
+        assert_losses(sim, 5, 0, 1);
+}
+
+static void test_how_much_went_with_a_crash_nobody_pretends_to_know(void **state) {
+        _cleanup_(sim_freep) Sim *sim = restarted_publisher(14, sim_crash);
+
+        assert_losses(sim, 0, 1, 1);
+}
+
+static void test_a_restart_in_peace_loses_nothing_and_alarms_nobody(void **state) {
+        _cleanup_(sim_freep) Sim *sim = quiet_network(15, 20);
+
+        for (unsigned life = 0; life < 4; life++) {
+                for (unsigned i = 0; i < 3; i++)
+                        (void) publish(sim, 7);
+                sim_run_for(sim, 5 * SEC);
+                sim_stop(sim, 7);
+                sim_run_for(sim, 5 * SEC);
+                sim_restart(sim, 7, true);
+                sim_run_for(sim, 20 * SEC);
+        }
+        sim_run_for(sim, 60 * SEC);
+        assert_int_equal(peer_last_serial(sim_node(sim, 3)), 12);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+        assert_int_equal(counted(sim, COUNTER_GOSSIP_UNCERTAIN), 0);
+}
+
 static void test_who_passes_nothing_on_keeps_nothing_from_the_others(void **state) {
         _cleanup_(sim_freep) Sim *sim = quiet_network(7, 100);
 
@@ -231,6 +295,9 @@ int main(void) {
                 cmocka_unit_test(test_who_was_cut_off_gets_all_of_it_later),
                 cmocka_unit_test(test_two_halves_exchange_what_they_missed),
                 cmocka_unit_test(test_who_was_away_for_longer_than_messages_are_stored_counts_what_it_missed),
+                cmocka_unit_test(test_whoever_stops_says_at_its_return_what_nobody_had),
+                cmocka_unit_test(test_how_much_went_with_a_crash_nobody_pretends_to_know),
+                cmocka_unit_test(test_a_restart_in_peace_loses_nothing_and_alarms_nobody),
                 cmocka_unit_test(test_who_passes_nothing_on_keeps_nothing_from_the_others),
                 cmocka_unit_test(test_slow_readers_hold_up_nobody_else),
                 cmocka_unit_test(test_what_a_full_link_has_no_room_for_comes_in_order_when_it_has),
