@@ -10,6 +10,7 @@ int exchange_init(Node *node) {
         Exchange *exchange = &node->seed->exchange;
         int r;
 
+        exchange->answers = (RateLimit) { .interval_usec = EXCHANGE_PUSH_USEC, .burst = EXCHANGE_ANSWERED_MAX };
         r = timer_init(&node->timers, &exchange->push, TIMER_PUSH);
         if (r < 0)
                 return r;
@@ -183,21 +184,33 @@ static int exchange_pay(Node *node, Session *session, const uint8_t *want, usec_
         return sync_send_records(node, session, mask, want, now_usec);
 }
 
+/* Other seeds are few, and have to agree; of peers there may be thousands who compare at once. */
+static bool exchange_may_pay(Node *node, const Session *session, usec_t now_usec) {
+        return session->n_queued == 0 &&
+               (session->meshed || ratelimit_allow(&node->seed->exchange.answers, now_usec));
+}
+
+/* By turns, each a part. */
 static int exchange_pay_all(Node *node, usec_t now_usec) {
-        size_t n = 0;
+        Exchange *exchange = &node->seed->exchange;
+        const Session *last = session_find(node, exchange->answered);
+        Session *first = last && last->hh.next ? last->hh.next : node->sessions, *session = first;
         int r;
 
-        for (Session *session = node->sessions; session; session = session->hh.next) {
-                if (!session->owed || session->ending)
-                        continue;
-                if (session->n_queued == 0 && n < EXCHANGE_ANSWERED_MAX) {
-                        r = exchange_pay(node, session, NULL, now_usec);
-                        if (r < 0)
-                                return r;
-                        n++;
+        while (session) {
+                Session *next = session->hh.next ? session->hh.next : node->sessions;
+
+                if (session->owed && !session->ending) {
+                        if (exchange_may_pay(node, session, now_usec)) {
+                                r = exchange_pay(node, session, NULL, now_usec);
+                                if (r < 0)
+                                        return r;
+                                exchange->answered = session->link;
+                        }
+                        if (session->owed)
+                                exchange_arm(node, now_usec);
                 }
-                if (session->owed)
-                        exchange_arm(node, now_usec);
+                session = next != first ? next : NULL;
         }
         return 0;
 }
@@ -257,7 +270,7 @@ int exchange_on_digest(Node *node, Session *session, const SyncDigestMessage *me
         r = session_owe(session, mask);
         if (r < 0)
                 return r;
-        if (session->n_queued == 0) {
+        if (exchange_may_pay(node, session, now_usec)) {
                 r = exchange_pay(node, session, session->meshed ? mask : NULL, now_usec);
                 if (r < 0)
                         return r;

@@ -23,7 +23,7 @@
 #define EXCHANGE_PUSH_MAX 512U                  /* records that one push takes along */
 #define EXCHANGE_RENEWALS_MAX (4 * MESSAGE_RENEWALS_MAX)
 #define EXCHANGE_ANSWER_MAX 256U                /* records at a time to one who compares, or one bucket */
-#define EXCHANGE_ANSWERED_MAX 128U              /* sessions that get theirs in one go */
+#define EXCHANGE_ANSWERED_MAX 32U               /* peers that get theirs within EXCHANGE_PUSH_USEC */
 #define DIGESTS_USEC (4 * USEC_PER_SEC)         /* one session may send so many digests in that time */
 #define DIGESTS_BURST 4U
 
@@ -31,6 +31,8 @@ typedef struct Exchange {
         Timer push, renewals;
         bool changed, renewed;          /* at least one member is marked so */
         bool telling;                   /* a round of renewals is not at its end */
+        RateLimit answers;              /* to peers that compare */
+        LinkId answered;                /* the last one that was not answered at once: the next one's turn is next */
 } Exchange;
 
 int exchange_init(Node *node);

@@ -19,6 +19,7 @@
 #include "core/member.h"
 #include "core/node.h"
 #include "core/range-queue.h"
+#include "core/turn.h"
 
 #define HANDSHAKE_USEC (5 * USEC_PER_SEC)
 #define DIAL_USEC (5 * USEC_PER_SEC)
@@ -163,7 +164,8 @@ struct Session {
         NodeId subject;                 /* dialled: who is expected there; null: anybody */
         LinkId waiting;                 /* FOR_CHECK: the session in SESSION_CHECKING */
         SeedSlot *seed;                 /* FOR_SEED */
-        CloseReason reason;             /* when it ends by CLOSE */
+        CloseReason reason;             /* when it ends by CLOSE, */
+        uint32_t retry_msec;            /* and when to call again, of CLOSE(busy); 0: no advice */
         const char *detail;             /* of their CLOSE, and borrowed from it, while it is carried out; else NULL */
 
         /* Links of the overlay: a peer's */
@@ -287,6 +289,7 @@ struct Node {
 
         PendingPing *pings;             /* PINGS_MAX, once somebody has asked for one */
         RateLimit id_changes, epoch_raises;
+        Turns turns;                    /* of those who call us */
         uint64_t epoch_shown;           /* the highest one that was left alone so far; below our own: none */
         uint64_t counters[_COUNTER_MAX];
         Distributions *distributions;   /* borrowed, or NULL */

@@ -45,6 +45,7 @@ static const Params params_lan = {
         .queue_max = 1024 * 1024,
         .connections_max = 256,
         .handshakes_max = 64,
+        .turn_usec = USEC_PER_SEC / 400,
         .connections_per_host_max = 64,
 };
 

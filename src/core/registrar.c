@@ -73,6 +73,13 @@ static const SeedSlot *registrar_first(const Node *node) {
         return NULL;
 }
 
+/* A table full of those who live would be found different for ever, if it is not for all whom the seed lists. */
+static int registrar_compare(Node *node, const SeedSlot *slot, Session *session) {
+        bool has_room = node->members.n_live < node->members.n_max || slot->total <= node->members.n_max;
+
+        return has_room ? sync_send_digest(node, session) : 0;
+}
+
 static int registrar_ask(Node *node, Session *session, const Message *message, usec_t now_usec) {
         session->n_requests++;
         session_set_timer(node, session, usec_add(now_usec, ANSWER_USEC));
@@ -386,7 +393,7 @@ static int registrar_on_renew_ok(Node *node, SeedSlot *slot, Session *session, c
         session = session_find(node, link);
         if (!session || slot != registrar_first(node))
                 return 0;
-        return sync_send_digest(node, session);
+        return registrar_compare(node, slot, session);
 }
 
 int registrar_on_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
@@ -468,7 +475,7 @@ int registrar_sync(Node *node, usec_t now_usec) {
                 return 0;
         if (--peer->n_fresh > 0)
                 timer_set(&node->timers, &peer->sync, usec_add(now_usec, SYNC_NEXT_USEC));
-        return slot ? sync_send_digest(node, slot->session) : 0;
+        return slot ? registrar_compare(node, slot, slot->session) : 0;
 }
 
 /* ---- ourselves ---- */

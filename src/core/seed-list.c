@@ -50,10 +50,9 @@ static int slot_set_text(char **text, const char *value) {
         return 0;
 }
 
-static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) {
-        slot->backoff_usec = slot->backoff_usec == 0 ? BACKOFF_MIN_USEC : MIN(2 * slot->backoff_usec, BACKOFF_MAX_USEC);
+static int slot_rest(Node *node, SeedSlot *slot, bool quiet, usec_t wait_usec, usec_t now_usec) {
         slot_set_state(slot, SEED_UNREACHABLE, now_usec);
-        timer_set(&node->timers, &slot->timer, usec_add(now_usec, random_jitter(&node->random, slot->backoff_usec)));
+        timer_set(&node->timers, &slot->timer, usec_add(now_usec, wait_usec));
 
         if (!slot->said && !quiet && node->state != NODE_STOPPING) {
                 Notice *notice = node_notice(node, NOTICE_SEED_UNREACHABLE);
@@ -65,6 +64,18 @@ static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) 
                 slot->said = true;
         }
         return node->ops->seed_failed(node, slot, now_usec);
+}
+
+static int slot_failed(Node *node, SeedSlot *slot, bool quiet, usec_t now_usec) {
+        slot->backoff_usec = slot->backoff_usec == 0 ? BACKOFF_MIN_USEC : MIN(2 * slot->backoff_usec, BACKOFF_MAX_USEC);
+        return slot_rest(node, slot, quiet, random_jitter(&node->random, slot->backoff_usec), now_usec);
+}
+
+/* It gave us a turn, and others the turns next to it: we keep to it, and never come earlier. */
+static int slot_turned_away(Node *node, SeedSlot *slot, uint32_t retry_msec, usec_t now_usec) {
+        usec_t wait_usec = MIN(retry_msec * USEC_PER_MSEC, BACKOFF_MAX_USEC);
+
+        return slot_rest(node, slot, false, wait_usec + random_below(&node->random, wait_usec / 8 + 1), now_usec);
 }
 
 static int slot_dial_next(Node *node, SeedSlot *slot, usec_t now_usec) {
@@ -166,6 +177,7 @@ static int slot_explain(SeedSlot *slot, const Session *session, SessionEnd end) 
 
 int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec) {
         bool was_registered = slot->state == SEED_REGISTERED;
+        uint32_t retry_msec = end == END_CLOSED && slot->session->reason == CLOSE_BUSY ? slot->session->retry_msec : 0;
         int r;
 
         r = slot_explain(slot, slot->session, end);
@@ -185,6 +197,8 @@ int seed_slot_ended(Node *node, SeedSlot *slot, SessionEnd end, usec_t now_usec)
                 slot->backoff_usec = 0;
         if (was_registered)
                 return slot_failed(node, slot, true, now_usec);         /* the role says that it is lost */
+        if (retry_msec > 0)
+                return slot_turned_away(node, slot, retry_msec, now_usec);
         return slot_dial_next(node, slot, now_usec);
 }
 

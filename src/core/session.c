@@ -227,7 +227,7 @@ int session_send(Node *node, Session *session, const Message *message) {
 }
 
 int session_send_close(Node *node, Session *session, CloseReason reason, const char *detail) {
-        Message message = { .type = MESSAGE_CLOSE, .close.reason = reason };
+        Message message = { .type = MESSAGE_CLOSE, .close = { .reason = reason, .retry_after_msec = session->retry_msec } };
 
         if (detail)
                 (void) strncpy(message.close.detail, detail, DETAIL_MAX);
@@ -321,10 +321,14 @@ int session_accept(Node *node, LinkId link, const Address *remote, usec_t now_us
         session->state = SESSION_HELLO_AWAITED;
         node->counters[COUNTER_SESSIONS_IN]++;
 
-        if (node->n_handshakes >= params->handshakes_max || node->n_sessions > params->connections_max ||
-            n_same >= params->connections_per_host_max) {
+        if (node->n_sessions > params->connections_max || n_same >= params->connections_per_host_max) {
                 node->counters[COUNTER_SESSIONS_REFUSED]++;
                 return session_close(node, session, CLOSE_BUSY, "Too many connections.", now_usec);
+        }
+        if (node->n_handshakes >= params->handshakes_max || !turns_take(&node->turns, params->turn_usec, now_usec)) {
+                node->counters[COUNTER_SESSIONS_REFUSED]++;
+                session->retry_msec = (uint32_t) (turns_tell(&node->turns, params->turn_usec, now_usec) / USEC_PER_MSEC);
+                return session_close(node, session, CLOSE_BUSY, "Too many call at once.", now_usec);
         }
 
         node->n_handshakes++;
@@ -341,6 +345,7 @@ static int session_on_close(Node *node, Session *session, const CloseMessage *me
         int r;
 
         session->reason = reason;
+        session->retry_msec = message->retry_after_msec;
         session->detail = message->detail;
         session_hang_up(node, session->link, false);
 

@@ -87,6 +87,7 @@ NodeSettings harness_settings(Role role, Profile profile) {
         };
 
         settings.params.liveness_in_step = true;        /* tests count intervals from the start */
+        settings.params.turn_usec = 0;                  /* hundreds call while their clock stands still */
         return settings;
 }
 

@@ -297,6 +297,28 @@ static void test_a_peers_digests_are_rate_limited(void **state) {
         assert_non_null(harness_find(h, link, MESSAGE_SYNC_RECORDS));
 }
 
+/* Of a crowd that compares at once, so many get an answer at a time, and all of them get theirs. */
+static void test_peers_that_compare_are_answered_by_turns(void **state) {
+        Harness *h = *state;
+        LinkId links[100];
+        unsigned n_answered = 0, n_before;
+
+        for (uint8_t i = 0; i < 100; i++)
+                links[i] = register_peer(h, (uint8_t) (1 + i), 4);
+        harness_drop_sent(h);
+        for (unsigned i = 0; i < 100; i++)
+                send_digest(h, links[i], (uint8_t[]) { 0 });
+        for (unsigned push = 0; push < 4; push++) {
+                n_before = n_answered;
+                for (unsigned i = 0; i < 100; i++)
+                        while (harness_find(h, links[i], MESSAGE_SYNC_RECORDS))
+                                n_answered++;
+                assert_in_range(n_answered - n_before, 1, 2 * EXCHANGE_ANSWERED_MAX);   /* of two records or less than 64 each */
+                harness_advance(h, EXCHANGE_PUSH_USEC);
+        }
+        assert_int_equal(n_answered, 200);
+}
+
 static void test_whole_tables_go_out_in_parts(void **state) {
         Harness *h = *state;
         Other asker = harness_peer(250);
@@ -352,6 +374,7 @@ int main(void) {
                 TEST(test_a_question_is_answered_without_one),
                 TEST(test_a_peers_digest_is_answered_without_a_question),
                 TEST(test_a_peers_digests_are_rate_limited),
+                TEST(test_peers_that_compare_are_answered_by_turns),
                 TEST(test_whole_tables_go_out_in_parts),
         };
 

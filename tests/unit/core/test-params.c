@@ -61,6 +61,7 @@ static void test_the_numbers_are_those_of_the_protocol(void **state) {
                 assert_int_equal(params.lease_usec, 90 * SEC);
                 assert_int_equal(params.renew_usec, 30 * SEC);
                 assert_int_equal(params.handshakes_max, 64);
+                assert_int_equal(params.turn_usec, SEC / 400);
                 assert_int_equal(params.queue_max, 1024 * 1024);
                 assert_int_equal(params.intervals_max, 1024);
                 assert_int_equal(params.passive_max, 30);

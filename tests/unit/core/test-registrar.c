@@ -296,6 +296,30 @@ static void test_a_full_table_seldom_takes_somebody_unknown_for_another_half(voi
         }
 }
 
+/* It lacks somebody at any time: whole lists would come with each answer. */
+static void test_a_full_table_is_compared_only_with_one_that_it_could_hold(void **state) {
+        static const struct {
+                uint32_t total;
+                bool is_compared;
+        } cases[] = { { 1, true }, { 3, false }, { 10000, false } };
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                NodeSettings settings = quiet_settings(PROFILE_LAN);
+                _cleanup_(harness_freep) Harness *h = NULL;
+                LinkId link;
+
+                settings.params.members_max = 1;
+                h = peer_new(&settings);
+                harness_set_answering(h, true);
+                (void) link_in(h, 1);
+                link = set_seed(h);
+                time_to_renewal_of(h, link, cases[i].total);
+                send_renew_ok(h, link, 90000, cases[i].total, &held_alive, NULL, 0);
+                assert_int_equal(harness_find(h, link, MESSAGE_SYNC_DIGEST) != NULL, cases[i].is_compared);
+        }
+}
+
 /* A small part of a network that fell apart: its table is full of those who are dead to it. */
 static void test_a_table_full_of_the_dead_takes_somebody_unknown_for_another_half(void **state) {
         NodeSettings settings = quiet_settings(PROFILE_LAN);
@@ -617,6 +641,7 @@ int main(void) {
                 TEST(test_who_is_not_known_any_more_registers_again),
                 TEST_QUIET(test_somebody_unknown_is_dialled_to_merge_one_per_renewal),
                 cmocka_unit_test(test_a_full_table_seldom_takes_somebody_unknown_for_another_half),
+                cmocka_unit_test(test_a_full_table_is_compared_only_with_one_that_it_could_hold),
                 cmocka_unit_test(test_a_table_full_of_the_dead_takes_somebody_unknown_for_another_half),
                 cmocka_unit_test(test_whom_a_seed_lists_is_called_by_who_keeps_no_table_too),
                 TEST_QUIET(test_whom_a_seed_introduces_is_dialled_to_merge_within_two_renewals),

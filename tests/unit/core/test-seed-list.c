@@ -209,6 +209,62 @@ static void test_a_seed_that_sends_away_at_once_is_backed_off_from(void **state)
         assert_in_range(seed_info(h, 0).next_usec - harness_now(h), 10 * SEC, 30 * SEC);
 }
 
+/* The seed of one address turns us away. */
+static void turn_away(Harness *h, uint32_t retry_msec) {
+        Message message = { .type = MESSAGE_CLOSE, .close = { .reason = CLOSE_BUSY, .retry_after_msec = retry_msec, .detail = "" } };
+        LinkId link = resolve_seed(h, 1);
+
+        harness_change(h, link, LINK_CONNECTED);
+        harness_send(h, link, &message);
+        assert_int_equal(seed_info(h, 0).state, SEED_UNREACHABLE);
+}
+
+static void test_who_is_told_when_to_call_again_does_not_call_before(void **state) {
+        static const uint32_t told_msec[] = { 200, 1000, 7000, 20000 };
+        Harness *h = *state;
+
+        set_seeds_up_to(h, 1);
+        for (size_t i = 0; i < ELEMENTSOF(told_msec); i++) {
+                usec_t wait_usec;
+
+                turn_away(h, told_msec[i]);
+                expect_no_dial(h);
+                wait_usec = seed_info(h, 0).next_usec - harness_now(h);
+                assert_in_range(wait_usec, told_msec[i] * MSEC, told_msec[i] * MSEC * 9 / 8);
+                harness_advance(h, wait_usec);
+        }
+        /* That it was busy is no failure: the next one is waited for like the first. */
+        fail_seed(h, 1);
+        assert_in_range(seed_info(h, 0).next_usec - harness_now(h), 50 * MSEC, 150 * MSEC);
+}
+
+static void test_nobody_is_stayed_away_from_for_more_than_20_seconds(void **state) {
+        Harness *h = *state;
+
+        set_seeds_up_to(h, 1);
+        turn_away(h, UINT32_MAX);
+        assert_in_range(seed_info(h, 0).next_usec - harness_now(h), 20 * SEC, 20 * SEC * 9 / 8);
+}
+
+static void test_a_busy_seed_is_replaced_by_another(void **state) {
+        Harness *h = *state;
+
+        set_seeds_up_to(h, 2);
+        harness_set_seeds(h, (uint8_t[]) { 1, 2, 3, 0 });
+        for (uint8_t i = 1; i <= 3; i++) {
+                Message message = { .type = MESSAGE_CLOSE, .close = { .reason = CLOSE_BUSY, .retry_after_msec = 9000, .detail = "" } };
+                LinkId link;
+
+                if (!harness_asked_for(h, i))
+                        continue;
+                link = resolve_seed(h, i);
+                harness_change(h, link, LINK_CONNECTED);
+                harness_send(h, link, &message);
+                break;
+        }
+        assert_int_equal(n_asked_for(h, 3), 2);
+}
+
 /* ---- what is said of it ---- */
 
 static void test_it_is_said_once_that_a_seed_cannot_be_reached(void **state) {
@@ -578,6 +634,9 @@ int main(void) {
                 TEST(test_attempts_are_made_after_100_ms_doubling_to_20_s),
                 TEST(test_a_registration_ends_the_backing_off),
                 TEST(test_a_seed_that_sends_away_at_once_is_backed_off_from),
+                TEST(test_who_is_told_when_to_call_again_does_not_call_before),
+                TEST(test_nobody_is_stayed_away_from_for_more_than_20_seconds),
+                TEST(test_a_busy_seed_is_replaced_by_another),
                 TEST(test_it_is_said_once_that_a_seed_cannot_be_reached),
                 TEST(test_a_name_without_a_reason_is_not_known),
                 TEST(test_it_is_said_how_the_last_attempt_failed),

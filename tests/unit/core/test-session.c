@@ -7,8 +7,16 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "core/turn.h"
 
 /* ---- how many ---- */
+
+static uint32_t retry_after(Harness *h, LinkId link) {
+        const Message *answer = expect(h, link, MESSAGE_CLOSE);
+
+        assert_int_equal(answer->close.reason, CLOSE_BUSY);
+        return answer->close.retry_after_msec;
+}
 
 static void test_the_65th_unfinished_handshake_is_refused(void **state) {
         Harness *h = *state;
@@ -23,7 +31,7 @@ static void test_the_65th_unfinished_handshake_is_refused(void **state) {
                 links[i] = harness_accept(h, &remote);
         }
         link = harness_accept(h, &stranger);
-        expect_close(h, link, CLOSE_BUSY);
+        assert_int_not_equal(retry_after(h, link), 0);
         assert_int_equal(counted(h, COUNTER_SESSIONS_REFUSED), 1);
 
         /* The others are undisturbed; one that is done makes room, and so does one that goes. */
@@ -36,6 +44,32 @@ static void test_the_65th_unfinished_handshake_is_refused(void **state) {
         assert_int_not_equal(link, 0);
         assert_true(harness_is_up(h, harness_accept(h, &stranger)));
         expect_close(h, harness_accept(h, &stranger), CLOSE_BUSY);
+}
+
+static void test_who_calls_in_a_crowd_is_told_when_to_call_again(void **state) {
+        NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        Address remote = harness_address(1, 40000);
+        uint32_t first_msec, next_msec;
+        (void) state;
+
+        settings.params.turn_usec = 100 * MSEC;
+        h = peer_new(&settings);
+        for (unsigned i = 0; i < TURNS_AT_ONCE; i++) {
+                LinkId link = harness_accept(h, &remote);
+
+                assert_true(harness_is_up(h, link));
+                harness_change(h, link, LINK_CLOSED);
+        }
+        first_msec = retry_after(h, harness_accept(h, &remote));
+        next_msec = retry_after(h, harness_accept(h, &remote));
+        assert_in_range(first_msec, 1, 20000);
+        assert_int_equal(next_msec, first_msec + 100);
+        assert_int_equal(counted(h, COUNTER_SESSIONS_REFUSED), 2);
+
+        harness_advance(h, 100 * MSEC);
+        assert_true(harness_is_up(h, harness_accept(h, &remote)));
+        assert_int_not_equal(retry_after(h, harness_accept(h, &remote)), 0);
 }
 
 static void test_connections_of_one_host_are_bounded(void **state) {
@@ -101,8 +135,8 @@ static void test_connections_are_bounded(void **state) {
                 link = harness_open(h, &other);
                 assert_int_not_equal(link, 0);
         }
-        expect_close(h, harness_accept(h, &(Address) { .family = ADDRESS_IPV4, .port = 1, .bytes = { 10, 0, 0, 9 } }),
-                     CLOSE_BUSY);
+        assert_int_equal(retry_after(h, harness_accept(h, &(Address) { .family = ADDRESS_IPV4, .port = 1, .bytes = { 10, 0, 0, 9 } })),
+                         0);                            /* nobody knows when there is room */
         assert_int_equal(node_n_sessions(harness_node(h)), 5);
         assert_true(harness_is_up(h, link));
 }
@@ -532,6 +566,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_peer, teardown)
 #define TEST_QUIET(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_the_65th_unfinished_handshake_is_refused),
+                cmocka_unit_test(test_who_calls_in_a_crowd_is_told_when_to_call_again),
                 cmocka_unit_test(test_connections_of_one_host_are_bounded),
                 cmocka_unit_test(test_what_we_dialled_does_not_count_against_a_host),
                 cmocka_unit_test(test_loopback_is_not_one_host),
