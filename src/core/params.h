@@ -69,7 +69,7 @@ typedef struct Params {
         size_t queue_max;               /* bytes of data waiting on one link; see plumtree.c */
         unsigned connections_max;       /* of all kinds */
         unsigned handshakes_max;        /* inbound connections that have not finished theirs */
-        usec_t turn_usec;               /* of one caller, where many call at once; 0: everybody is taken */
+        usec_t turn_usec;               /* of one caller, where many call a seed at once; 0: everybody is taken */
         unsigned connections_per_host_max;
 } Params;
 

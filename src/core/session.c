@@ -305,6 +305,14 @@ int session_dial(Node *node, const Address *address, SessionUse use, const NodeI
 
 /* ---- being called ---- */
 
+/* Crowds call seeds. */
+static bool session_has_turn(Node *node, usec_t now_usec) {
+        const Params *params = &node->settings.params;
+
+        return node->n_handshakes < params->handshakes_max &&
+               (node->settings.role != ROLE_SEED || turns_take(&node->turns, params->turn_usec, now_usec));
+}
+
 int session_accept(Node *node, LinkId link, const Address *remote, usec_t now_usec) {
         const Params *params = &node->settings.params;
         Session *session;
@@ -325,7 +333,7 @@ int session_accept(Node *node, LinkId link, const Address *remote, usec_t now_us
                 node->counters[COUNTER_SESSIONS_REFUSED]++;
                 return session_close(node, session, CLOSE_BUSY, "Too many connections.", now_usec);
         }
-        if (node->n_handshakes >= params->handshakes_max || !turns_take(&node->turns, params->turn_usec, now_usec)) {
+        if (!session_has_turn(node, now_usec)) {
                 node->counters[COUNTER_SESSIONS_REFUSED]++;
                 session->retry_msec = (uint32_t) (turns_tell(&node->turns, params->turn_usec, now_usec) / USEC_PER_MSEC);
                 return session_close(node, session, CLOSE_BUSY, "Too many call at once.", now_usec);

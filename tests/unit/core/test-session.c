@@ -72,6 +72,22 @@ static void test_who_calls_in_a_crowd_is_told_when_to_call_again(void **state) {
         assert_int_not_equal(retry_after(h, harness_accept(h, &remote)), 0);
 }
 
+static void test_a_peer_takes_all_that_finish_their_handshakes(void **state) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        Address remote = harness_address(1, 40000);
+        (void) state;
+
+        settings.params.turn_usec = 100 * MSEC;
+        h = peer_new(&settings);
+        for (unsigned i = 0; i < 2 * TURNS_AT_ONCE; i++) {
+                LinkId link = harness_accept(h, &remote);
+
+                assert_true(harness_is_up(h, link));
+                harness_change(h, link, LINK_CLOSED);
+        }
+}
+
 static void test_connections_of_one_host_are_bounded(void **state) {
         NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
         _cleanup_(harness_freep) Harness *h = NULL;
@@ -567,6 +583,7 @@ int main(void) {
 #define TEST_QUIET(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_the_65th_unfinished_handshake_is_refused),
                 cmocka_unit_test(test_who_calls_in_a_crowd_is_told_when_to_call_again),
+                cmocka_unit_test(test_a_peer_takes_all_that_finish_their_handshakes),
                 cmocka_unit_test(test_connections_of_one_host_are_bounded),
                 cmocka_unit_test(test_what_we_dialled_does_not_count_against_a_host),
                 cmocka_unit_test(test_loopback_is_not_one_host),
