@@ -100,14 +100,14 @@ int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t 
         return liveness_send(node, session, now_usec);
 }
 
-int liveness_tick(Node *node, usec_t now_usec) {
+int liveness_tick(Node *node, usec_t due_usec, usec_t now_usec) {
         usec_t interval_usec = node->settings.params.liveness_interval_usec;
         int r;
 
         for (Session *session = node->sessions; session; session = session->hh.next) {
                 if (session->link_state != LINK_UP || session->lingering)
                         continue;
-                if (usec_sub(now_usec, session->received_usec) < interval_usec &&
+                if (usec_sub(due_usec, session->received_usec) < interval_usec &&
                     usec_sub(now_usec, session->up->liveness.sent_usec) < SAMPLE_USEC)
                         continue;
 

@@ -399,8 +399,9 @@ void liveness_sample(Liveness *liveness, usec_t rtt_usec);
 usec_t liveness_timeout(const Params *params, const Liveness *liveness);
 /* Begins a round of strikes on a link, each at most @timeout_max_usec long, unless one is running. */
 int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t now_usec);
-/* All links that were silent for the interval: one tick for all. */
-int liveness_tick(Node *node, usec_t now_usec);
+/* All links that were silent for the interval: one tick for all. It was due at @due_usec: timers come late, often by more than an
+ * answer takes, and a link whose other end answered the last tick would have been silent for a whole interval again at each. */
+int liveness_tick(Node *node, usec_t due_usec, usec_t now_usec);
 int liveness_on_received(Node *node, Session *session, usec_t now_usec);
 int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec_t now_usec);
 int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now_usec);

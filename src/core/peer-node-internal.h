@@ -146,6 +146,7 @@ struct PeerNode {
 
         Crawl *crawl;                   /* NULL: none runs, and there is no result of one */
 
+        usec_t tick_usec;               /* when the next tick is due */
         Timer tick, fill, lost, refresh, hello, sync, save, settle, probe, duty, news_timer, compare, crawl_timer;
         Timer announce, graft, order, repair, answer, expire;
 };

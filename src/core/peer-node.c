@@ -29,11 +29,30 @@ static usec_t first_tick(const Node *node, usec_t now_usec) {
         return usec_add(now_usec, node->settings.params.liveness_in_step ? interval_usec : 1 + random_below(&random, interval_usec));
 }
 
+static void set_tick(Node *node, usec_t when_usec) {
+        node->peer->tick_usec = when_usec;
+        timer_set(&node->timers, &node->peer->tick, when_usec);
+}
+
+static int on_tick(Node *node, usec_t now_usec) {
+        usec_t interval_usec = node->settings.params.liveness_interval_usec, due_usec = node->peer->tick_usec;
+        int r;
+
+        if (now_usec > usec_add(due_usec, interval_usec / 4))   /* what health.c calls late */
+                due_usec = now_usec;
+        set_tick(node, usec_add(now_usec, interval_usec));
+        health_tick(node);
+        r = node_leave_shown_epoch(node, now_usec);
+        if (r >= 0)
+                r = plumtree_tick(node, now_usec);
+        return r < 0 ? r : liveness_tick(node, due_usec, now_usec);
+}
+
 static int peer_start(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
         int r;
 
-        timer_set(&node->timers, &peer->tick, first_tick(node, now_usec));
+        set_tick(node, first_tick(node, now_usec));
         timer_set(&node->timers, &peer->lost, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
         timer_set(&node->timers, &peer->refresh, usec_add(now_usec, random_jitter(&node->random, 10 * USEC_PER_MINUTE)));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
@@ -159,12 +178,7 @@ static int peer_on_timer(Node *node, Timer *timer, usec_t now_usec) {
         switch ((PeerTimer) timer->kind) {
 
         case TIMER_TICK:
-                timer_set(&node->timers, timer, usec_add(now_usec, node->settings.params.liveness_interval_usec));
-                health_tick(node);
-                r = node_leave_shown_epoch(node, now_usec);
-                if (r >= 0)
-                        r = plumtree_tick(node, now_usec);
-                return r < 0 ? r : liveness_tick(node, now_usec);
+                return on_tick(node, now_usec);
 
         case TIMER_FILL:
                 return links_fill(node, now_usec);
@@ -316,7 +330,7 @@ static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
 }
 
 static int peer_on_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
-        timer_set(&node->timers, &node->peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        set_tick(node, usec_add(now_usec, node->settings.params.liveness_interval_usec));
         health_clock_jumped(node, now_usec);
         verdict_clock_jumped(node, now_usec);
         return suspicion_clock_jumped(node, now_usec);
@@ -328,7 +342,7 @@ static int peer_on_reconfigured(Node *node, usec_t now_usec) {
         peer->seen.n_origins_max = node->settings.params.origins_max;
         peer->seen.forget_usec = SEEN_FORGET_FACTOR * node->settings.params.store_age_usec;
         store_set_bounds(&peer->store, node->settings.params.store_size_max, node->settings.params.store_age_usec);
-        timer_set(&node->timers, &peer->tick, usec_add(now_usec, node->settings.params.liveness_interval_usec));
+        set_tick(node, usec_add(now_usec, node->settings.params.liveness_interval_usec));
         timer_set(&node->timers, &peer->hello, usec_add(now_usec, node->settings.params.hello_interval_usec));
         rotation_start(node, now_usec);
         shuffle_start(node, now_usec);

@@ -110,6 +110,48 @@ static void test_a_silent_link_is_asked_every_interval(void **state) {
         assert_int_equal(counted(h, COUNTER_STRIKES), 0);
 }
 
+/* Until then each call for a timer is so late. */
+static void advance_late(Harness *h, usec_t end_usec, usec_t late_usec) {
+        while (node_deadline(harness_node(h)) + late_usec < end_usec)
+                harness_sleep(h, node_deadline(harness_node(h)) + late_usec - harness_now(h));
+}
+
+static void test_an_answer_counts_that_comes_sooner_than_our_timers(void **state) {
+        Harness *h = *state;
+        LinkId link = link_in(h, 1);
+        usec_t end_usec = harness_now(h) + 60 * SEC;
+        unsigned n = 0;
+
+        while (harness_now(h) + 1 * SEC < end_usec) {
+                const Message *ping = harness_find(h, link, MESSAGE_PING);
+
+                if (ping) {
+                        uint64_t nonce = ping->ping.nonce;
+
+                        n++;
+                        harness_advance(h, 200);
+                        send_pong(h, link, nonce, 4);
+                }
+                advance_late(h, harness_now(h) + 500 * MSEC, 1 * MSEC);
+                harness_advance(h, 1 * MSEC);
+        }
+        assert_in_range(n, 29, 32);                     /* at every second tick */
+        assert_int_equal(counted(h, COUNTER_STRIKES), 0);
+}
+
+static void test_a_tick_that_is_very_late_asks_whoever_was_silent_until_then(void **state) {
+        Harness *h = *state;
+        LinkId link = link_in(h, 1);
+        usec_t since_usec;
+
+        answer_after(h, link, 1 * MSEC);
+        since_usec = harness_now(h);
+        harness_sleep(h, node_deadline(harness_node(h)) - since_usec + 300 * MSEC);
+        answer_after(h, link, 0);
+        assert_in_range(harness_now(h) - since_usec, 1290 * MSEC, 1310 * MSEC);
+        assert_in_range(time_to_ping(h, link), 999 * MSEC, 2001 * MSEC);
+}
+
 static void test_a_link_that_is_heard_is_asked_every_30_seconds_only(void **state) {
         Harness *h = *state;
         LinkId link = link_in(h, 1);
@@ -490,6 +532,8 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 cmocka_unit_test(test_nodes_that_start_together_do_not_ask_in_step),
                 TEST(test_a_silent_link_is_asked_every_interval),
+                TEST(test_an_answer_counts_that_comes_sooner_than_our_timers),
+                TEST(test_a_tick_that_is_very_late_asks_whoever_was_silent_until_then),
                 TEST(test_a_link_that_is_heard_is_asked_every_30_seconds_only),
                 TEST(test_one_tick_asks_all),
                 TEST(test_only_links_are_asked),
