@@ -5,7 +5,7 @@
  * The messages of protocol version 1, as structs, and their codec. docs/PROTOCOL.md is the specification.
  *
  * A frame is u32 length, u8 type, u8 flags, then TLVs; the length counts what follows it. A TLV is u8 tag (0x80:
- * critical), u24 length, value. Which TLVs a message has stands in message.c, what their values look like in tlv.c:
+ * critical), u24 length, value. Which TLVs a message has stands in message.c, what their values look like in tlv-value.c:
  * tables, from which encoder and decoder both work.
  */
 

@@ -5,7 +5,7 @@
  * TLVs: how a struct lies on the wire, told by a table, from which encoder and decoder both work.
  *
  * A layout lists the TLVs of one body: under which tag, where in the struct, how often. What a value looks like and
- * which bounds it has belongs to its tag, and stands in one table in tlv.c. A decoder first checks everything, then
+ * which bounds it has belongs to its tag: tlv-value.h. A decoder first checks everything, then
  * loads: so the struct is written only when all of it is good, and loading cannot fail.
  */
 
@@ -111,6 +111,9 @@ size_t tlv_size(const TlvLayout *layout, const void *object);
 
 /* Writes the body and returns the byte behind it. What tlv_check() would refuse is our own mistake (assert). */
 uint8_t *tlv_store(const TlvLayout *layout, const void *object, uint8_t *p);
+
+/* The same for a part of a body, such as a record in it: whoever asks for it checks the whole. */
+uint8_t *tlv_store_part(const TlvLayout *layout, const void *object, uint8_t *p);
 
 /* Changes age and hops in a body that has a STAMP. */
 void tlv_patch_stamp(uint8_t *body, uint32_t age_msec, uint8_t n_hops);
