@@ -43,6 +43,7 @@ typedef struct Member {
         Evidence evidence;      /* what the strikes have shown, */
         usec_t duration_usec;   /* and how long they took */
         usec_t missed_usec;     /* when it last failed to answer all strikes; 0: never */
+        uint64_t rank;          /* in the sample of a full table (sample.c) */
         bool is_newcomer;       /* heard of when the table was full, from who said so unasked: one of the newest (sample.c) */
         uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us to it */
 

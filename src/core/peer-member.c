@@ -70,6 +70,8 @@ int peer_merge(Node *node, const Record *record, LinkId from, usec_t now_usec) {
         }
         if (change < 0)
                 return change;
+        if (was == _MEMBER_STATE_INVALID)
+                member->rank = sample_rank(&node->peer->sample, &record->id);
 
         if (sampled) {
                 /* Who takes the place of another one has not joined, unless somebody says so; and who was told of all knows it. */

@@ -222,6 +222,7 @@ Session *rotation_victim(Node *node, const Session *newcomer);
 /* ---- sample.c ---- */
 
 void sample_init(Sample *sample, const SipKey *secret);          /* from which its key is derived */
+uint64_t sample_rank(const Sample *sample, const NodeId *id);
 /* The table is full of the living: forgets one of them for that id, or does not. @is_newcomer: it calls, or a link speaks of it
  * unasked; else a seed or a shuffle does. Pointers to members that nobody asks, accuses or is linked with are void. */
 bool sample_make_room(Node *node, const NodeId *id, bool is_newcomer);

@@ -27,7 +27,7 @@ void sample_init(Sample *sample, const SipKey *secret) {
         sample->highest = UINT64_MAX;
 }
 
-static uint64_t sample_rank(const Sample *sample, const NodeId *id) {
+uint64_t sample_rank(const Sample *sample, const NodeId *id) {
         return siphash13(id->bytes, NODE_ID_SIZE, &sample->key);
 }
 
@@ -59,8 +59,8 @@ bool sample_make_room(Node *node, const NodeId *id, bool is_newcomer) {
                                 oldest = member;
                         continue;
                 }
-                other = sample_rank(sample, &member->record.id);
-                if (!is_needed(node, member) && (!last || other > last_rank)) {
+                other = member->rank;
+                if ((!last || other > last_rank) && !is_needed(node, member)) {        /* in this order: it looks for a session */
                         if (last)
                                 highest = MAX(highest, last_rank);
                         last = member;
