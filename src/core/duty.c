@@ -20,6 +20,9 @@
 
 #define DUTIES_MAX 64U
 #define DUTIES_PER_ASKER 4U
+/* Calls to those whom others ask us about, and of these to addresses that we have from nobody else. */
+#define CALLS_RATE ((Rate) { 64, 10 * USEC_PER_SEC })
+#define HINTS_RATE ((Rate) { 8, 10 * USEC_PER_SEC })
 
 struct Duty {
         Duty *next;
@@ -98,11 +101,11 @@ static bool duty_address(Node *node, const ProbeMessage *question, Address *ret,
         if (member && (address_is_set(&member->reached) || member->record.n_addresses > 0))
                 *ret = address_is_set(&member->reached) ? member->reached : member->record.addresses[0];
         else if (question->n_addresses > 0 && address_is_dialable(question->addresses) &&
-                 ratelimit_allow(&node->peer->duty_hints, now_usec))
+                 ratelimit_allow(&node->peer->duty_hints, HINTS_RATE, now_usec))
                 *ret = question->addresses[0];
         else
                 return false;
-        return ratelimit_allow(&node->peer->duty_calls, now_usec);
+        return ratelimit_allow(&node->peer->duty_calls, CALLS_RATE, now_usec);
 }
 
 /* We have called it ourselves just now, and nobody listened. */

@@ -10,7 +10,6 @@ int exchange_init(Node *node) {
         Exchange *exchange = &node->seed->exchange;
         int r;
 
-        exchange->answers = (RateLimit) { .interval_usec = EXCHANGE_PUSH_USEC, .burst = EXCHANGE_ANSWERED_MAX };
         r = timer_init(&node->timers, &exchange->push, TIMER_PUSH);
         if (r < 0)
                 return r;
@@ -187,7 +186,7 @@ static int exchange_pay(Node *node, Session *session, const uint8_t *want, usec_
 /* Other seeds are few, and have to agree; of peers there may be thousands who compare at once. */
 static bool exchange_may_pay(Node *node, const Session *session, usec_t now_usec) {
         return session->n_queued == 0 &&
-               (session->meshed || ratelimit_allow(&node->seed->exchange.answers, now_usec));
+               (session->meshed || ratelimit_allow(&node->seed->exchange.answers, ANSWERS_RATE, now_usec));
 }
 
 /* By turns, each a part. */
@@ -262,9 +261,7 @@ int exchange_on_digest(Node *node, Session *session, const SyncDigestMessage *me
         uint8_t mask[SYNC_BUCKETS / 8];
         int r;
 
-        if (session->digests.burst == 0)
-                session->digests = (RateLimit) { .interval_usec = DIGESTS_USEC, .burst = DIGESTS_BURST };
-        if (!ratelimit_allow(&session->digests, now_usec) || sync_compare(node, message->hashes, mask) == 0)
+        if (!ratelimit_allow(&session->digests, DIGESTS_RATE, now_usec) || sync_compare(node, message->hashes, mask) == 0)
                 return 0;
 
         r = session_owe(session, mask);

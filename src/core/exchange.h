@@ -24,8 +24,8 @@
 #define EXCHANGE_RENEWALS_MAX (4 * MESSAGE_RENEWALS_MAX)
 #define EXCHANGE_ANSWER_MAX 256U                /* records at a time to one who compares, or one bucket */
 #define EXCHANGE_ANSWERED_MAX 32U               /* peers that get theirs within EXCHANGE_PUSH_USEC */
-#define DIGESTS_USEC (4 * USEC_PER_SEC)         /* one session may send so many digests in that time */
-#define DIGESTS_BURST 4U
+#define ANSWERS_RATE ((Rate) { EXCHANGE_ANSWERED_MAX, EXCHANGE_PUSH_USEC })
+#define DIGESTS_RATE ((Rate) { 4, 4 * USEC_PER_SEC })   /* one session may send so many digests in that time */
 
 typedef struct Exchange {
         Timer push, renewals;

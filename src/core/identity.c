@@ -57,7 +57,7 @@ static int node_raise_epoch(Node *node, uint64_t above, usec_t now_usec) {
 
 int node_leave_epoch(Node *node, uint64_t shown, usec_t now_usec) {
         /* Each is told to everybody. */
-        if (!ratelimit_allow(&node->epoch_raises, now_usec)) {
+        if (!ratelimit_allow(&node->epoch_raises, EPOCH_RAISES_RATE, now_usec)) {
                 node->epoch_shown = MAX(node->epoch_shown, shown);
                 return 0;
         }
@@ -65,7 +65,7 @@ int node_leave_epoch(Node *node, uint64_t shown, usec_t now_usec) {
 }
 
 int node_leave_shown_epoch(Node *node, usec_t now_usec) {
-        if (node->epoch_shown < node->identity.epoch || now_usec < usec_add(node->epoch_raises.begin_usec, EPOCH_RAISES_USEC))
+        if (node->epoch_shown < node->identity.epoch || now_usec < usec_add(node->epoch_raises.begin_usec, EPOCH_RAISES_RATE.interval_usec))
                 return 0;
         return node_leave_epoch(node, node->epoch_shown, now_usec);
 }

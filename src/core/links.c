@@ -25,6 +25,7 @@
 #define ISOLATED_RETRY_USEC (5 * USEC_PER_SEC)
 #define SLOW_DIAL_USEC (500 * USEC_PER_MSEC)    /* a host that has not taken a call by then is likely gone: we go on to others */
 #define SLOW_DIALS_MAX (4 * DIALS_MAX)
+#define HINTS_RATE ((Rate) { 32, 10 * USEC_PER_SEC })   /* addresses that are taken from BUSY */
 #define ANSWER_USEC (5 * USEC_PER_SEC)          /* for ACCEPT or BUSY */
 #define SILENT_MARGIN_USEC (10 * USEC_PER_SEC)  /* a silent link has ended by then, whatever became of the suspicion */
 
@@ -410,7 +411,7 @@ static int links_on_busy(Node *node, Session *session, const BusyMessage *busy, 
         node->counters[COUNTER_BUSY_RECEIVED]++;
         node_notice_session(node, NOTICE_BUSY, session);
         for (size_t i = 0; i < busy->n_addresses; i++)
-                if (ratelimit_allow(&peer->hints, now_usec))
+                if (ratelimit_allow(&peer->hints, HINTS_RATE, now_usec))
                         view_add_from(&peer->view, NULL, busy->addresses + i, &session->remote);
 
         r = session_close(node, session, CLOSE_DONE, NULL, now_usec);

@@ -25,8 +25,7 @@
 
 #define NEWS_USEC (20 * USEC_PER_MSEC)          /* more that comes in this time goes into the same frame */
 #define COMPARE_ANSWER_MAX 4096U                /* records; the next comparison finds the rest */
-#define DIGESTS_USEC (4 * USEC_PER_SEC)         /* one link may send so many digests in that time */
-#define DIGESTS_BURST 4U
+#define DIGESTS_RATE ((Rate) { 4, 4 * USEC_PER_SEC })   /* one link may send so many digests in that time */
 #define TOLD_USEC USEC_PER_MINUTE               /* in which a link may tell so much, and per member: */
 #define TOLD_MIN 1024U
 #define TOLD_PER_MEMBER 20U
@@ -339,9 +338,7 @@ static void mask_cut(Node *node, uint8_t mask[static SYNC_BUCKETS / 8]) {
 
 /* And not too often, nor more than it reads. */
 static bool may_compare(const Node *node, Session *session, usec_t now_usec) {
-        if (session->digests.burst == 0)
-                session->digests = (RateLimit) { .interval_usec = DIGESTS_USEC, .burst = DIGESTS_BURST };
-        return ratelimit_allow(&session->digests, now_usec) && session->n_queued <= node->settings.params.queue_max &&
+        return ratelimit_allow(&session->digests, DIGESTS_RATE, now_usec) && session->n_queued <= node->settings.params.queue_max &&
                holds_everybody(node);
 }
 

@@ -32,8 +32,8 @@
 /* How far we jump above an epoch that we are shown, at most: two copies of one node that are shown the same must
  * not come to share an epoch, too, by which alone they can be told apart. A second, as epochs are microseconds. */
 #define EPOCH_JUMP (UINT64_C(1) << 20)
-#define EPOCH_RAISES_USEC (10 * USEC_PER_SEC)
-#define EPOCH_RAISES 4U         /* in that time */
+#define EPOCH_RAISES_RATE ((Rate) { 4, 10 * USEC_PER_SEC })
+#define ID_CHANGES_RATE ((Rate) { 1, 10 * USEC_PER_SEC })
 #define CHECKS_MAX 16U
 #define PINGS_MAX 64U
 #define NEIGHBOURS_NAMED 4U             /* in a PONG, and kept of one */
@@ -84,8 +84,8 @@ typedef enum SessionEnd {
 
 typedef struct Liveness {
         usec_t srtt_usec, rttvar_usec;  /* RFC 6298; 0: no sample yet */
-        bool outstanding;               /* a PING has not been answered by anything */
-        bool clock_runs;                /* what was sent before it has been acknowledged */
+        bool outstanding : 1;           /* a PING has not been answered by anything */
+        bool clock_runs : 1;            /* what was sent before it has been acknowledged */
         unsigned n_strikes;
         size_t n_ahead;                 /* bytes that were not, when we last looked */
         uint64_t nonce;
@@ -141,40 +141,41 @@ struct Session {
         UT_hash_handle hh;              /* by link */
         UT_hash_handle hh_id;           /* by id: the one in use with that node */
         LinkId link;
-        SessionUse use;
-        SessionState state;
-        Purpose purpose;
-        bool current;                   /* in Node.sessions_by_id */
-        bool lingering;                 /* a newer one is in use; the other end will close this one */
-        bool ending;                    /* ended() is being called for it */
-        bool handshake;                 /* counted in Node.n_handshakes */
+        SessionUse use : 8;
+        SessionState state : 8;
+        Purpose purpose : 8;
+        bool current : 1;               /* in Node.sessions_by_id */
+        bool lingering : 1;             /* a newer one is in use; the other end will close this one */
+        bool ending : 1;                /* ended() is being called for it */
+        bool handshake : 1;             /* counted in Node.n_handshakes */
+        bool rotates : 1;               /* dialled to take the place of another link */
+        bool meshed : 1;                /* a seed: with another seed, and counted in Mesh.n_linked */
+
+        /* The other end, from its HELLO or HELLO_OK */
+        Role role : 8;
+        uint8_t n_addresses;            /* at least one: advertised, else observed with its port; before: none */
         Address remote;                 /* dialled, or observed */
+        NodeId id;
+        uint64_t epoch;
+        Address *addresses;             /* and in the same piece of memory, behind them, */
+        const char *name;               /* its name; before: "" */
+
         Timer timer;                    /* of its state; when open, the role's after opened() */
         usec_t since_usec;              /* of the state */
         usec_t received_usec;           /* the last bytes */
 
-        /* The other end, from its HELLO or HELLO_OK */
-        NodeId id;
-        uint64_t epoch;
-        Role role;
-        unsigned n_addresses;           /* at least one: advertised, else observed with its port; before: none */
-        Address *addresses;             /* and in the same piece of memory, behind them, */
-        const char *name;               /* its name; before: "" */
-
         NodeId subject;                 /* dialled: who is expected there; null: anybody */
         LinkId waiting;                 /* FOR_CHECK: the session in SESSION_CHECKING */
         SeedSlot *seed;                 /* FOR_SEED */
-        CloseReason reason;             /* when it ends by CLOSE, */
-        uint32_t retry_msec;            /* and when to call again, of CLOSE(busy); 0: no advice */
         const char *detail;             /* of their CLOSE, and borrowed from it, while it is carried out; else NULL */
+        CloseReason reason : 8;         /* when it ends by CLOSE, */
+        uint32_t retry_msec;            /* and when to call again, of CLOSE(busy); 0: no advice */
 
         /* Links of the overlay: a peer's */
-        LinkState link_state;
-        Priority priority;              /* of the NEIGHBOR that was sent or received */
-        SessionUp *up;                  /* from when it comes up until the session ends; else NULL */
+        LinkState link_state : 8;
+        Priority priority : 8;          /* of the NEIGHBOR that was sent or received */
         unsigned n_links;               /* the other end's, as last told */
-        bool rotates;                   /* dialled to take the place of another link */
-        bool meshed;                    /* a seed: with another seed, and counted in Mesh.n_linked */
+        SessionUp *up;                  /* from when it comes up until the session ends; else NULL */
         usec_t handshake_usec;          /* the round trip of its handshake, when we dialled; else 0 */
         size_t n_queued;                /* bytes of data waiting */
         usec_t drained_usec;            /* when the kernel last took some of them, or they began to wait */

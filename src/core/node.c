@@ -87,8 +87,6 @@ int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *ident
         node->settings = *settings;
         node->identity = *identity;
         node->random = random_from_run(run);
-        node->id_changes = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = 1 };
-        node->epoch_raises = (RateLimit) { .interval_usec = EPOCH_RAISES_USEC, .burst = EPOCH_RAISES };
         node->ops = settings->role == ROLE_PEER ? &peer_ops : &seed_ops;
         member_table_init(&node->members, &node->timers, TIMER_MEMBER, settings->params.members_max);
 

@@ -6,10 +6,6 @@
 
 #include "core/crawl.h"
 
-#define HINTS_PER_INTERVAL 32U
-/* Calls to those whom others ask us about, and of these to addresses that we have from nobody else. */
-#define DUTY_CALLS_PER_INTERVAL 64U
-#define DUTY_HINTS_PER_INTERVAL 8U
 #define REMEMBER_USEC (1 * USEC_PER_SEC)
 #define EXPIRE_USEC (10 * USEC_PER_SEC)         /* stored messages live longer by so much */
 #define SEEN_FORGET_FACTOR 2U                   /* so many times as long as messages are stored, they are known */
@@ -416,9 +412,6 @@ int peer_node_new(Node *node) {
         if (!peer)
                 return -ENOMEM;
 
-        peer->hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = HINTS_PER_INTERVAL };
-        peer->duty_calls = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_CALLS_PER_INTERVAL };
-        peer->duty_hints = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = DUTY_HINTS_PER_INTERVAL };
         peer->publisher = node->identity;
         peer->broadcast_random = random_from_run(get_be64(node->identity.id.bytes) ^ node->identity.epoch);
         seen_init(&peer->seen, params->origins_max, SEEN_FORGET_FACTOR * params->store_age_usec);

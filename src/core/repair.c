@@ -17,7 +17,7 @@
 
 #define REPAIR_USEC (60 * USEC_PER_SEC)         /* between two questions to a neighbour for what we may have missed, +-50 % */
 #define ASK_AGAIN_USEC (1 * USEC_PER_SEC)
-#define LISTINGS_PER_INTERVAL 8U                /* answered in 10 s */
+#define LISTINGS_RATE ((Rate) { 8, 10 * USEC_PER_SEC }) /* so many are answered in that time */
 #define LISTING_FRAMES_MAX 32U
 #define WANTED_MAX 16384U                       /* ranges that wait for one link */
 #define WANTED_FACTOR 8U                        /* so many whole stores in a minute are more than anybody can need, */
@@ -133,7 +133,7 @@ int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, 
 
         gossip->listed_usec = now_usec;
         gossip->is_listing_awaited = false;
-        if (!is_awaited && ratelimit_allow(&gossip->listings, now_usec)) {
+        if (!is_awaited && ratelimit_allow(&gossip->listings, LISTINGS_RATE, now_usec)) {
                 r = repair_list(node, session, now_usec);
                 if (r < 0)
                         return r;
@@ -145,7 +145,7 @@ int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, 
 int repair_link_up(Node *node, Session *session, usec_t now_usec) {
         if (!timer_is_set(&node->peer->repair))
                 repair_set_timer(node, now_usec);
-        session->up->gossip.listings = (RateLimit) { .interval_usec = 10 * USEC_PER_SEC, .burst = LISTINGS_PER_INTERVAL };
+        session->up->gossip.listings = (RateLimit) {};
         return repair_ask(node, session, now_usec);
 }
 

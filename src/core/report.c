@@ -34,18 +34,11 @@ struct Accusation {
 struct Reporter {
         UT_hash_handle hh;
         NodeId id;
-        RateLimit rate;
+        RateLimit reports;
         unsigned n_open;                /* accusations that it takes part in */
         uint8_t history;                /* one bit per settled report, the last one lowest; set: false */
         usec_t ignored_until_usec;
 };
-
-void reports_init(Reports *reports) {
-        for (size_t i = 0; i < TARGETS_MAX; i++) {
-                reports->addresses[i] = (RateLimit) { .interval_usec = TARGET_USEC, .burst = TARGET_ADDRESS_DIALS };
-                reports->hosts[i] = (RateLimit) { .interval_usec = TARGET_USEC, .burst = TARGET_HOST_DIALS };
-        }
-}
 
 size_t reports_n_accusations(const Node *node) {
         return HASH_COUNT(node->seed->reports.accusations);
@@ -88,10 +81,7 @@ static int reporter_get(Reports *reports, const NodeId *id, Reporter **ret) {
                 reporter = malloc(sizeof(*reporter));
                 if (!reporter)
                         return -ENOMEM;
-                *reporter = (Reporter) {
-                        .id = *id,
-                        .rate = { .interval_usec = USEC_PER_MINUTE, .burst = REPORTS_PER_MINUTE },
-                };
+                *reporter = (Reporter) { .id = *id };
         }
 
         HASH_ADD(hh, reports->reporters, id, sizeof(NodeId), reporter);
@@ -272,8 +262,8 @@ static bool reports_may_dial(Reports *reports, const Address *address, usec_t no
         p = put_be16(p, address->port);
         port = siphash24(key, (size_t) (p - key), &hash_key);
 
-        return ratelimit_allow(reports->addresses + port % TARGETS_MAX, now_usec) &&
-               ratelimit_allow(reports->hosts + host % TARGETS_MAX, now_usec);
+        return ratelimit_allow(reports->addresses + port % TARGETS_MAX, TARGET_ADDRESS_RATE, now_usec) &&
+               ratelimit_allow(reports->hosts + host % TARGETS_MAX, TARGET_HOST_RATE, now_usec);
 }
 
 static int accusation_dial(Node *node, Accusation *accusation, usec_t now_usec) {
@@ -356,7 +346,7 @@ int reports_on_timer(Node *node, Timer *timer, usec_t now_usec) {
 /* ---- what comes in ---- */
 
 static bool reporter_may_report(Reporter *reporter, usec_t now_usec) {
-        return ratelimit_allow(&reporter->rate, now_usec) && now_usec >= reporter->ignored_until_usec &&
+        return ratelimit_allow(&reporter->reports, REPORTS_RATE, now_usec) && now_usec >= reporter->ignored_until_usec &&
                reporter->n_open < REPORTS_OPEN_MAX;
 }
 

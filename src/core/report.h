@@ -42,6 +42,7 @@
 #define REPORTERS_MAX 1024U
 #define REPORTS_OPEN_MAX 16U                            /* per reporter */
 #define REPORTS_PER_MINUTE 32U
+#define REPORTS_RATE ((Rate) { REPORTS_PER_MINUTE, USEC_PER_MINUTE })
 #define REPORTS_FALSE_MAX 4U                            /* among the last eight */
 #define REPORTER_IGNORED_USEC (10 * USEC_PER_MINUTE)
 
@@ -51,6 +52,8 @@
 #define TARGET_USEC (10 * USEC_PER_SEC)
 #define TARGET_ADDRESS_DIALS 4U
 #define TARGET_HOST_DIALS 128U
+#define TARGET_ADDRESS_RATE ((Rate) { TARGET_ADDRESS_DIALS, TARGET_USEC })
+#define TARGET_HOST_RATE ((Rate) { TARGET_HOST_DIALS, TARGET_USEC })
 
 typedef struct Accusation Accusation;
 typedef struct Reporter Reporter;
@@ -68,7 +71,6 @@ typedef enum Outcome {
         OUTCOME_TRUE,
 } Outcome;
 
-void reports_init(Reports *reports);
 void reports_done(Node *node);
 void reports_drop(Node *node, usec_t now_usec);         /* all accusations: nobody can tell any more */
 

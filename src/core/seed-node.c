@@ -16,7 +16,6 @@ int seed_node_new(Node *node) {
         if (!node->seed)
                 return -ENOMEM;
 
-        reports_init(&node->seed->reports);
         r = registry_init(node);
         if (r < 0)
                 return r;

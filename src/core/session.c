@@ -369,7 +369,7 @@ static int session_on_close(Node *node, Session *session, const CloseMessage *me
                 return r;
 
         /* Only who was called may say so, and not more often than a clone could be started anew. */
-        if (reason == CLOSE_DUPLICATE_ID && handshake && ratelimit_allow(&node->id_changes, now_usec))
+        if (reason == CLOSE_DUPLICATE_ID && handshake && ratelimit_allow(&node->id_changes, ID_CHANGES_RATE, now_usec))
                 return node_take_new_id(node, now_usec);
         return 0;
 }

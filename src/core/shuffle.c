@@ -27,10 +27,10 @@
 #define N_PASSIVE 4U
 #define SOON_USEC (1 * USEC_PER_SEC)            /* of a node that knows nobody */
 #define ANSWER_USEC (15 * USEC_PER_SEC)         /* never longer than the time between two of ours */
-#define INTERVAL_USEC (30 * USEC_PER_SEC)       /* in which: */
-#define PER_LINK 8U                             /* shuffles are taken from one link; some six times what comes in peace */
-#define DIALS_PER_INTERVAL 8U                   /* answers that we dial for */
-#define NEWS_PER_INTERVAL 64U                   /* members that nobody else spoke of */
+#define INTERVAL_USEC (30 * USEC_PER_SEC)
+#define LINK_RATE ((Rate) { 8, INTERVAL_USEC })         /* shuffles taken from one link; some six times what comes in peace */
+#define DIALS_RATE ((Rate) { 8, INTERVAL_USEC })        /* answers that we dial for */
+#define NEWS_RATE ((Rate) { 64, INTERVAL_USEC })        /* members that nobody else spoke of */
 #define NAME_UNKNOWN "?"
 
 struct ShuffleReply {
@@ -194,7 +194,7 @@ static int shuffle_take(Node *node, const ShuffleMessage *message, const Address
                 if (record->state != MEMBER_ALIVE || record->role != ROLE_PEER || record->n_addresses == 0 ||
                     node_id_equal(&record->id, &node->identity.id))
                         continue;
-                if (record->epoch > 0 && (member || ratelimit_allow(&shuffle->news, now_usec))) {
+                if (record->epoch > 0 && (member || ratelimit_allow(&shuffle->news, NEWS_RATE, now_usec))) {
                         r = peer_merge(node, record, 0, now_usec);
                         if (r < 0)
                                 return r;
@@ -238,7 +238,7 @@ static int shuffle_may_dial(Shuffle *shuffle, const Address *address, usec_t now
         for (size_t i = n_past; i < shuffle->n_dialled; i++)
                 if (address_equal(&shuffle->dialled[i].address, address))
                         return 0;
-        if (!ratelimit_allow(&shuffle->dials, now_usec))
+        if (!ratelimit_allow(&shuffle->dials, DIALS_RATE, now_usec))
                 return 0;
 
         if (n_past == 0 && shuffle->n_dialled == DIALLED_MAX)
@@ -346,7 +346,7 @@ int shuffle_on_message(Node *node, Session *session, const ShuffleMessage *messa
                 origin->n_addresses = session->n_addresses;
                 memcpy(origin->addresses, session->addresses, session->n_addresses * sizeof(*origin->addresses));
         }
-        if (!ratelimit_allow(&session->up->shuffles, now_usec) || !shuffle_is_sound(&shuffled)) {
+        if (!ratelimit_allow(&session->up->shuffles, LINK_RATE, now_usec) || !shuffle_is_sound(&shuffled)) {
                 node->counters[COUNTER_SHUFFLES_REFUSED]++;
                 return 0;
         }
@@ -395,16 +395,13 @@ void shuffle_ended(Node *node, const Session *session) {
 }
 
 void shuffle_link_up(Session *session) {
-        session->up->shuffles = (RateLimit) { .interval_usec = INTERVAL_USEC, .burst = PER_LINK };
+        session->up->shuffles = (RateLimit) {};
 }
 
 void shuffle_start(Node *node, usec_t now_usec) {
         Shuffle *shuffle = &node->peer->shuffle;
         usec_t interval_usec = node->settings.params.shuffle_usec;
 
-        shuffle->dials.interval_usec = shuffle->news.interval_usec = INTERVAL_USEC;
-        shuffle->dials.burst = DIALS_PER_INTERVAL;
-        shuffle->news.burst = NEWS_PER_INTERVAL;
         timer_set(&node->timers, &shuffle->timer,
                   interval_usec == 0 ? USEC_INFINITY : usec_add(now_usec, random_jitter(&node->random, interval_usec)));
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 static bool timer_before(const Timer *a, const Timer *b) {
-        return a->when_usec != b->when_usec ? a->when_usec < b->when_usec : a->serial < b->serial;
+        return a->when_usec != b->when_usec ? a->when_usec < b->when_usec : (int32_t) (a->serial - b->serial) < 0;
 }
 
 static void heap_put(TimerQueue *queue, size_t i, Timer *timer) {
@@ -39,8 +39,10 @@ void timer_queue_done(TimerQueue *queue) {
 }
 
 int timer_init(TimerQueue *queue, Timer *timer, unsigned kind) {
+        if (queue->n >= TIMERS_MAX)
+                return -ENOMEM;
         if (queue->n + 1 >= queue->n_allocated) {
-                size_t n = MAX((size_t) 32, 2 * queue->n_allocated);
+                size_t n = MAX((size_t) 32, queue->n_allocated + queue->n_allocated / 2);
                 Timer **heap = reallocarray(queue->heap, n, sizeof(*heap));
 
                 if (!heap)

@@ -10,22 +10,24 @@
 #include "base/macro.h"
 #include "base/usec.h"
 
+#define TIMERS_MAX ((1U << 24) - 1)      /* in one queue */
+
 typedef struct Timer {
         usec_t when_usec;
-        uint64_t serial;
-        unsigned index;         /* in the heap, from 1; 0 outside of it */
-        unsigned kind;          /* the owner's word for what is due */
+        uint32_t serial;        /* of those that are due in one microsecond; it may begin anew */
+        unsigned index : 24;    /* in the heap, from 1; 0 outside of it */
+        unsigned kind : 8;      /* the owner's word for what is due */
 } Timer;
 
 typedef struct TimerQueue {
         Timer **heap;           /* [0] is not used */
         size_t n, n_allocated;
-        uint64_t serial;
+        uint32_t serial;
 } TimerQueue;
 
 void timer_queue_done(TimerQueue *queue);
 
-/* Return: 0, -ENOMEM. */
+/* Return: 0, -ENOMEM, also for more than TIMERS_MAX. */
 int timer_init(TimerQueue *queue, Timer *timer, unsigned kind);
 /* Does nothing for one that was never initialised. */
 void timer_done(TimerQueue *queue, Timer *timer);

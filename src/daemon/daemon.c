@@ -81,7 +81,7 @@ static void daemon_on_turned(void *userdata) {
 static void daemon_on_resting(void *userdata, int error) {
         Daemon *daemon = userdata;
 
-        if (ratelimit_allow(&daemon->resting_limit, daemon_now(daemon)))
+        if (ratelimit_allow(&daemon->resting_limit, (Rate) { 1, USEC_PER_MINUTE }, daemon_now(daemon)))
                 log_warning("No connection can be accepted for a moment: %s.", strerror(-error));
 }
 
@@ -209,7 +209,6 @@ int daemon_init(Daemon *daemon, Role role, const Options *options, const DaemonH
                 .role = role,
                 .port = options->port,
                 .deadline_usec = USEC_INFINITY,
-                .resting_limit = { .interval_usec = USEC_PER_MINUTE, .burst = 1 },
                 .started_usec = clock_now(CLOCK_REALTIME),
                 .status_is_stale = true,
         };

@@ -17,7 +17,7 @@ int log_limit_init(LogLimit *limit, sd_event *event, unsigned n_per_second, cons
         int r;
 
         *limit = (LogLimit) {
-                .limit = { .interval_usec = USEC_PER_SEC, .burst = n_per_second },
+                .rate = { n_per_second, USEC_PER_SEC },
                 .one = one,
                 .many = many,
         };
@@ -31,11 +31,11 @@ void log_limit_done(LogLimit *limit) {
 }
 
 bool log_limit_allow(LogLimit *limit, usec_t now_usec) {
-        if (ratelimit_allow(&limit->limit, now_usec))
+        if (ratelimit_allow(&limit->limit, limit->rate, now_usec))
                 return true;
 
         if (limit->limit.n_refused == 1) {
-                (void) sd_event_source_set_time(limit->source, usec_add(limit->limit.begin_usec, USEC_PER_SEC));
+                (void) sd_event_source_set_time(limit->source, usec_add(limit->limit.begin_usec, limit->rate.interval_usec));
                 (void) sd_event_source_set_enabled(limit->source, SD_EVENT_ONESHOT);
         }
         return false;

@@ -9,6 +9,7 @@
 
 typedef struct LogLimit {
         RateLimit limit;
+        Rate rate;
         const char *one, *many;         /* "event", "events": "12 more events in the last second." */
         sd_event_source *source;        /* armed while something was left out */
 } LogLimit;

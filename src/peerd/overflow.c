@@ -9,7 +9,6 @@
 void overflow_init(Overflow *overflow, sd_event *event, void (*tell)(void *userdata, uint64_t n), void *userdata) {
         *overflow = (Overflow) {
                 .event = event, .tell = tell, .userdata = userdata,
-                .log_limit = { .interval_usec = USEC_PER_MINUTE, .burst = 1 },
         };
 }
 
@@ -48,5 +47,5 @@ void overflow_lost(Overflow *overflow, uint64_t n) {
 }
 
 bool overflow_may_log(Overflow *overflow) {
-        return ratelimit_allow(&overflow->log_limit, event_now(overflow->event));
+        return ratelimit_allow(&overflow->log_limit, (Rate) { 1, USEC_PER_MINUTE }, event_now(overflow->event));
 }

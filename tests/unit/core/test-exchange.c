@@ -291,8 +291,8 @@ static void test_a_peers_digests_are_rate_limited(void **state) {
                 send_digest(h, link, (uint8_t[]) { 0 });
         while (harness_find(h, link, MESSAGE_SYNC_RECORDS))
                 n++;
-        assert_int_equal(n, DIGESTS_BURST);
-        harness_advance(h, DIGESTS_USEC);
+        assert_int_equal(n, DIGESTS_RATE.burst);
+        harness_advance(h, DIGESTS_RATE.interval_usec);
         send_digest(h, link, (uint8_t[]) { 0 });
         assert_non_null(harness_find(h, link, MESSAGE_SYNC_RECORDS));
 }

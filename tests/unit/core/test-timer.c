@@ -31,8 +31,8 @@ static void test_timers_come_in_the_order_of_their_times(void **state) {
         timer_queue_done(&queue);
 }
 
-static void test_equal_times_come_in_the_order_in_which_they_were_set(void **state) {
-        TimerQueue queue = {};
+static void assert_equal_times_keep_their_order(uint32_t serial) {
+        TimerQueue queue = { .serial = serial };
         Timer timers[20];
 
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
@@ -44,6 +44,14 @@ static void test_equal_times_come_in_the_order_in_which_they_were_set(void **sta
         for (size_t i = 0; i < ELEMENTSOF(timers); i++)
                 timer_done(&queue, timers + i);
         timer_queue_done(&queue);
+}
+
+static void test_equal_times_come_in_the_order_in_which_they_were_set(void **state) {
+        assert_equal_times_keep_their_order(0);
+}
+
+static void test_they_do_when_the_count_begins_anew(void **state) {
+        assert_equal_times_keep_their_order(UINT32_MAX - 30);
 }
 
 static void test_nothing_is_due_early_and_infinity_never(void **state) {
@@ -138,6 +146,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_timers_come_in_the_order_of_their_times),
                 cmocka_unit_test(test_equal_times_come_in_the_order_in_which_they_were_set),
+                cmocka_unit_test(test_they_do_when_the_count_begins_anew),
                 cmocka_unit_test(test_nothing_is_due_early_and_infinity_never),
                 cmocka_unit_test(test_a_timer_that_is_done_does_not_come),
                 cmocka_unit_test(test_any_sequence_agrees_with_a_plain_list),
