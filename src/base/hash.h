@@ -22,16 +22,21 @@ extern SipKey hash_key;         /* random in the daemons (set once at start), ze
 #define HASH_INITIAL_NUM_BUCKETS 8U
 #define HASH_INITIAL_NUM_BUCKETS_LOG2 3U
 
-/* For keys that nobody else chooses, such as numbers that we count up ourselves: the same tables with a hash that is one
- * multiplication (Fibonacci hashing, Knuth, The Art of Computer Programming, vol. 3, section 6.4). */
-static inline unsigned hash_of_number(uint64_t number) {
-        return (unsigned) ((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+/* For keys that nobody else chooses, such as numbers that we count up ourselves: one multiplication (Fibonacci hashing, Knuth, The
+ * Art of Computer Programming, vol. 3, section 6.4). */
+static inline uint32_t hash_of_number(uint64_t number) {
+        return (uint32_t) ((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
 #define HASH_FIND_NUMBER(head, number, out) \
         HASH_FIND_BYHASHVALUE(hh, head, &(number), sizeof(number), hash_of_number(number), out)
 #define HASH_ADD_NUMBER(head, field, element) \
         HASH_ADD_BYHASHVALUE(hh, head, field, sizeof((element)->field), hash_of_number((element)->field), element)
+
+/* For an index whose keys strangers choose. */
+static inline uint32_t hash_of_bytes(const void *data, size_t size) {
+        return (uint32_t) siphash13(data, size, &hash_key);
+}
 
 /* True when the HASH_ADD() before it found the memory it needed. */
 #define table_added(element) ((element)->hh.tbl != NULL)

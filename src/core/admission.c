@@ -53,7 +53,7 @@ static int high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
 Session *links_most_linked_in(Node *node, const Session *but) {
         Session *most = NULL;
 
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (session != but && session->link_state == LINK_UP && !session_outgoing(session) && !session->ending &&
                     (!most || session->n_links > most->n_links))
                         most = session;
@@ -64,7 +64,7 @@ Session *links_random(Node *node, const Session *but) {
         Session *picked = NULL;
         unsigned n = 0;
 
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (session != but && session->link_state == LINK_UP && !session->ending && random_below(&node->random, ++n) == 0)
                         picked = session;
         return picked;
@@ -110,7 +110,7 @@ static int links_ask_silent(Node *node, usec_t now_usec, usec_t *ret_until) {
         int r;
 
         *ret_until = 0;
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (session->link_state != LINK_UP || usec_sub(now_usec, session->received_usec) < SILENT_USEC)
                         continue;
 
@@ -127,7 +127,7 @@ static int links_ask_silent(Node *node, usec_t now_usec, usec_t *ret_until) {
 static unsigned links_undecided(const Node *node) {
         unsigned n = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 n += session->link_state == LINK_UNDECIDED;
         return n;
 }
@@ -179,7 +179,7 @@ static Session *links_next_undecided(Node *node) {
         Session *session = node->sessions;
 
         while (session && (session->link_state != LINK_UNDECIDED || session->ending))
-                session = session->hh.next;
+                session = session->next;
         return session;
 }
 
@@ -187,7 +187,7 @@ int links_decide(Node *node, usec_t now_usec) {
         Session *session;
         int r;
 
-        for (session = node->sessions; session; session = session->hh.next)
+        for (session = node->sessions; session; session = session->next)
                 if (session->link_state == LINK_UP && session->up->probed) {
                         if (session->up->liveness.outstanding)
                                 return 0;       /* one is still being asked */
@@ -208,7 +208,7 @@ int links_on_undecided_timer(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions, *next; session; session = next) {
                 int r;
 
-                next = session->hh.next;
+                next = session->next;
                 if (session->link_state != LINK_UP || !session->up->probed || session->ending)
                         continue;
                 session->up->probed = false;

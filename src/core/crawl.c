@@ -43,7 +43,7 @@ void crawl_free(Crawl *crawl) {
 static size_t own_links(const Node *node, LinkInfo ret[static MESSAGE_LINKS_MAX]) {
         size_t n = 0;
 
-        for (const Session *session = node->sessions; session && n < MESSAGE_LINKS_MAX; session = session->hh.next)
+        for (const Session *session = node->sessions; session && n < MESSAGE_LINKS_MAX; session = session->next)
                 if (session->link_state == LINK_UP && !session->lingering && !session->ending)
                         ret[n++] = (LinkInfo) {
                                 .id = session->id,

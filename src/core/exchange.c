@@ -89,7 +89,7 @@ static int exchange_push_changes(Node *node, Message *message, usec_t now_usec) 
                         exchange->changed = true;   /* the rest comes with the next push */
         }
 
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (!session->meshed || !session_can_take(node, session))
                         continue;
                 r = exchange_push_to(node, session, changed, n, message, now_usec);
@@ -109,7 +109,7 @@ static int exchange_broadcast(Node *node, const Message *message) {
         if (r < 0)
                 return r;
 
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (session->meshed && session_can_take(node, session))
                         session_send_frame(node, session, frame, true);
         return 0;
@@ -193,11 +193,11 @@ static bool exchange_may_pay(Node *node, const Session *session, usec_t now_usec
 static int exchange_pay_all(Node *node, usec_t now_usec) {
         Exchange *exchange = &node->seed->exchange;
         const Session *last = session_find(node, exchange->answered);
-        Session *first = last && last->hh.next ? last->hh.next : node->sessions, *session = first;
+        Session *first = last && last->next ? last->next : node->sessions, *session = first;
         int r;
 
         while (session) {
-                Session *next = session->hh.next ? session->hh.next : node->sessions;
+                Session *next = session->next ? session->next : node->sessions;
 
                 if (session->owed && !session->ending) {
                         if (exchange_may_pay(node, session, now_usec)) {

@@ -58,10 +58,9 @@ static int session_supersede(Node *node, Session *session, usec_t now_usec) {
 
         if (old)
                 session_uncurrent(node, old);
-        HASH_ADD(hh_id, node->sessions_by_id, id, sizeof(NodeId), session);
-        if (!session->hh_id.tbl)
-                return -ENOMEM;
-        session->current = true;
+        r = session_make_current(node, session);
+        if (r < 0)
+                return r;
 
         if (!old)
                 return 1;

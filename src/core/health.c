@@ -34,7 +34,7 @@ static bool is_late(const Node *node, usec_t late_usec) {
 static bool most_links_are_silent(const Node *node) {
         unsigned n = 0, n_silent = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 if (session->link_state == LINK_UP && !session->lingering) {
                         n++;
                         n_silent += session->up->liveness.outstanding && session->up->liveness.n_strikes > 0;

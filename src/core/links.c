@@ -37,7 +37,7 @@ static unsigned links_pending(const Node *node, usec_t now_usec, unsigned *ret_f
 
         *ret_fresh = 0;
         *ret_until = USEC_INFINITY;
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 if (session->use != SESSION_FOR_LINK || session->link_state >= LINK_UP || session->ending || session->lingering)
                         continue;
                 n++;
@@ -75,7 +75,7 @@ static Notice *links_notice(Node *node, NoticeType type, const Session *session)
 static Session *links_youngest_out(Node *node, const Session *but) {
         Session *youngest = NULL;
 
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (session == but || session->link_state != LINK_UP || !session_outgoing(session) || session->ending)
                         continue;
                 if (!youngest || session->up->gossip.is_lazy > youngest->up->gossip.is_lazy ||
@@ -307,7 +307,7 @@ bool links_is_useless(const Node *node, const Candidate *candidate) {
         if (node_id_equal(&candidate->id, &node->identity.id) || session_of(node, &candidate->id))
                 return true;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 if (session->use == SESSION_FOR_LINK && !session->ending &&
                     address_equal(&session->remote, &candidate->address))
                         return true;

@@ -104,7 +104,7 @@ int liveness_tick(Node *node, usec_t due_usec, usec_t now_usec) {
         usec_t interval_usec = node->settings.params.liveness_interval_usec;
         int r;
 
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (session->link_state != LINK_UP || session->lingering)
                         continue;
                 if (usec_sub(due_usec, session->received_usec) < interval_usec &&

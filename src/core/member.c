@@ -18,10 +18,13 @@ void member_table_done(MemberTable *table) {
 }
 
 Member *member_table_find(const MemberTable *table, const NodeId *id) {
-        Member *member;
+        for (IndexEntry *entry = index_first(&table->index, hash_of_bytes(id, sizeof(*id))); entry; entry = index_next(entry)) {
+                Member *member = container_of(entry, Member, by_id);
 
-        HASH_FIND(hh, table->by_id, id, sizeof(*id), member);
-        return member;
+                if (node_id_equal(&member->record.id, id))
+                        return member;
+        }
+        return NULL;
 }
 
 uint64_t member_hash(const NodeId *id, uint64_t epoch, uint32_t incarnation, MemberState state) {
@@ -37,7 +40,7 @@ uint64_t member_hash(const NodeId *id, uint64_t epoch, uint32_t incarnation, Mem
 
 static void table_place(MemberTable *table, size_t i, Member *member) {
         table->members[i] = member;
-        member->index = i;
+        member->index = (unsigned) i;
 }
 
 static void table_swap(MemberTable *table, size_t i, size_t j) {
@@ -178,15 +181,12 @@ static int table_add(MemberTable *table, const Record *record, usec_t now_usec, 
         *member = (Member) { .record = *record, .since_usec = now_usec, .n_links = UINT_MAX };
 
         r = timer_init(table->timers, &member->timer, table->timer_kind);
+        if (r >= 0)
+                r = index_add(&table->index, &member->by_id, hash_of_bytes(&record->id, sizeof(record->id)));
         if (r < 0) {
-                free(member);
-                return r;
-        }
-        HASH_ADD(hh, table->by_id, record.id, sizeof(NodeId), member);
-        if (!table_added(member)) {
                 timer_done(table->timers, &member->timer);
                 free(member);
-                return -ENOMEM;
+                return r;
         }
 
         table_place(table, table->n++, member);
@@ -246,7 +246,7 @@ void member_table_remove(MemberTable *table, Member *member) {
         member_uncount(table, member);
         table_swap(table, member->index, table->n - 1);
         table->n--;
-        HASH_DELETE(hh, table->by_id, member);
+        index_remove(&table->index, &member->by_id);
         timer_done(table->timers, &member->timer);
         free(member->verdict);
         free(member);

@@ -11,6 +11,7 @@
  */
 
 #include "base/hash.h"
+#include "base/index.h"
 #include "base/random.h"
 #include "core/effect.h"
 #include "core/timer.h"
@@ -22,45 +23,53 @@
 typedef struct Verdict Verdict;         /* verdict.c: one block of memory, no more */
 
 typedef struct Member {
-        UT_hash_handle hh;
-        size_t index;           /* in MemberTable.members */
+        IndexEntry by_id;
+        unsigned index;         /* in MemberTable.members */
+        unsigned n_links;       /* it last spoke of; UINT_MAX: unknown */
         Record record;          /* age_msec is not kept here */
+        Address reached;        /* the last address at which it answered; unset: never dialled */
         bool hidden;            /* a seed's: lost, or not heard of since its restart: neither listed nor sent */
         bool parting;           /* it has left, and nobody was told yet: it may only be restarting */
         usec_t since_usec;      /* in this state */
         usec_t heard_usec;      /* last direct sign of life; 0: none yet */
-        unsigned n_links;       /* it last spoke of; UINT_MAX: unknown */
-        Address reached;        /* the last address at which it answered; unset: never dialled */
-
-        /* A peer's */
-        unsigned n_tries;       /* of asking a suspect that is not linked */
-        usec_t asked_usec;      /* when the first of them began, 0: none runs */
-        bool concluded;         /* the strikes are over, the witnesses have the word: with @evidence */
-        bool asked_again;       /* because it took a call and broke it off; once for each question */
-        uint8_t n_others;       /* that could accuse it, too */
-        bool accused;           /* by us, and not heard from since */
-        Verdict *verdict;       /* what others say, too, and until when it is waited; NULL: nobody accuses it */
-        Evidence evidence;      /* what the strikes have shown, */
-        usec_t duration_usec;   /* and how long they took */
-        usec_t missed_usec;     /* when it last failed to answer all strikes; 0: never */
-        uint64_t rank;          /* in the sample of a full table (sample.c) */
-        bool is_newcomer;       /* heard of when the table was full, from who said so unasked: one of the newest (sample.c) */
-        uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us to it */
+        usec_t renewed_usec;    /* a seed's: last renewal anywhere, as a point in our time */
 
         /* The end of RESTART_USEC while it is parting. Else a peer's: the next call to one that does not answer, or
          * the end of the wait for an accused; a seed's: end of
          * lease, end of tombstone. */
         Timer timer;
 
-        /* A seed's */
-        usec_t registered_usec; /* with us; 0: known from another seed only */
-        usec_t renewed_usec;    /* last renewal anywhere, as a point in our time */
-        Held disputed;          /* a death that another seed speaks of, older than the last renewal here; alive: none */
-        bool changed, renewed;  /* here, since the other seeds were last told */
+        Verdict *verdict;       /* a peer's: what others say, too, and until when it is waited; NULL: nobody accuses it */
+        union {
+                /* A peer's */
+                struct {
+                        usec_t asked_usec;      /* when the first call to a suspect that is not linked began, 0: none runs */
+                        unsigned n_tries;       /* so many calls */
+                        bool concluded;         /* the strikes are over, the witnesses have the word: with @evidence */
+                        bool asked_again;       /* because it took a call and broke it off; once for each question */
+                        uint8_t n_others;       /* that could accuse it, too */
+                        bool accused;           /* by us, and not heard from since */
+                        bool is_newcomer;       /* heard of when the table was full, from who said so unasked: one of the newest
+                                                 * (sample.c) */
+                        uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us
+                                                 * to it */
+                        Evidence evidence;      /* what the strikes have shown, */
+                        usec_t duration_usec;   /* and how long they took */
+                        usec_t missed_usec;     /* when it last failed to answer all strikes; 0: never */
+                        uint64_t rank;          /* in the sample of a full table (sample.c) */
+                };
+                /* A seed's */
+                struct {
+                        usec_t registered_usec; /* with us; 0: known from another seed only */
+                        Held disputed;          /* a death that another seed speaks of, older than the last renewal here; alive:
+                                                 * none */
+                        bool changed, renewed;  /* here, since the other seeds were last told */
+                };
+        };
 } Member;
 
 typedef struct MemberTable {
-        Member *by_id;
+        Index index;            /* by id */
         Member **members;       /* dense: first those that are alive or suspect and not hidden, then the others */
         size_t n, n_live, n_allocated, n_max;
         size_t n_suspect;

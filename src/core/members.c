@@ -107,7 +107,7 @@ int members_on_news_timer(Node *node, usec_t now_usec) {
         Message message;
         int r = 0;
 
-        for (Session *session = node->sessions; session && r >= 0; session = session->hh.next)
+        for (Session *session = node->sessions; session && r >= 0; session = session->next)
                 if (link_listens(session))
                         r = members_tell(node, session, &message, now_usec);
 
@@ -312,7 +312,7 @@ int members_on_compare_timer(Node *node, usec_t now_usec) {
         unsigned n = 0;
 
         timer_set(&node->timers, &node->peer->compare, usec_add(now_usec, random_jitter(&node->random, COMPARE_USEC)));
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (link_listens(session) && random_below(&node->random, ++n) == 0)
                         picked = session;
         return picked ? members_compare(node, picked) : 0;

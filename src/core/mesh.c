@@ -62,7 +62,7 @@ static int mesh_take(Node *node, SeedSlot *slot, Session *session, usec_t now_us
 
 /* A session with that seed which no entry has yet. */
 static Session *mesh_find(const Node *node, const SeedSlot *slot) {
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (session->meshed && session->current && !session->ending && !session->seed &&
                     (node_id_equal(&session->id, &slot->id) || slot_has_address(slot, session)))
                         return session;

@@ -13,6 +13,8 @@
  *      node.c          the facade: events in, timers
  */
 
+#include "base/hash.h"
+#include "base/index.h"
 #include "base/random.h"
 #include "base/ratelimit.h"
 #include "core/effect-queue.h"
@@ -138,8 +140,8 @@ typedef struct SessionUp {
 } SessionUp;
 
 struct Session {
-        UT_hash_handle hh;              /* by link */
-        UT_hash_handle hh_id;           /* by id: the one in use with that node */
+        Session *prev, *next;           /* Node.sessions */
+        IndexEntry by_link, by_id;      /* the latter only while it is .current */
         LinkId link;
         SessionUse use : 8;
         SessionState state : 8;
@@ -164,7 +166,10 @@ struct Session {
         usec_t since_usec;              /* of the state */
         usec_t received_usec;           /* the last bytes */
 
-        NodeId subject;                 /* dialled: who is expected there; null: anybody */
+        union {
+                NodeId subject;         /* dialled: who is expected there; null: anybody */
+                IndexEntry by_host;     /* accepted, from another host */
+        };
         LinkId waiting;                 /* FOR_CHECK: the session in SESSION_CHECKING */
         SeedSlot *seed;                 /* FOR_SEED */
         const char *detail;             /* of their CLOSE, and borrowed from it, while it is carried out; else NULL */
@@ -273,8 +278,10 @@ struct Node {
         EffectQueue effects;
         TimerQueue timers;
 
-        Session *sessions;              /* by link */
-        Session *sessions_by_id;
+        Session *sessions;              /* in the order in which they began */
+        Index sessions_by_link;
+        Index sessions_by_id;           /* those in use: at most one with a node */
+        Index sessions_by_host;         /* those accepted from other hosts */
         size_t n_sessions, n_handshakes, n_checks;
         bool closing;                   /* all sessions are being ended: nobody begins another one meanwhile */
         LinkId last_link;               /* that we dialled */
@@ -377,6 +384,8 @@ int session_set_up(Node *node, Session *session, usec_t now_usec);
 /* Between session.c and handshake.c */
 void session_enter(Node *node, Session *session, SessionState state, usec_t until_usec, usec_t now_usec);
 void session_handshake_done(Node *node, Session *session);
+/* It is in use with its node, where none is. Return: 0, -ENOMEM. */
+int session_make_current(Node *node, Session *session);
 void session_uncurrent(Node *node, Session *session);   /* another one is in use with that node */
 void session_hang_up(Node *node, LinkId link, bool flush);
 int session_send_close(Node *node, Session *session, CloseReason reason, const char *detail);

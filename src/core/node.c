@@ -278,7 +278,7 @@ int node_on_resolved(Node *node, unsigned seed, const Address *addresses, size_t
 /* Nobody but us slept or was held up: what others seem to have missed meanwhile they have not. */
 static int node_clock_jumped(Node *node, usec_t late_usec, usec_t now_usec) {
         node_notice(node, NOTICE_CLOCK_JUMP)->duration = late_usec;
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 liveness_forget(node, session);
                 session->received_usec = session->drained_usec = now_usec;
         }

@@ -312,7 +312,7 @@ static int peer_on_own_record_changed(Node *node, usec_t now_usec) {
 
         gossip_on_own_record(node);
         message.reg.record = node_record(node);
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (session->link_state != LINK_UP || session->ending)
                         continue;
                 r = session_send(node, session, &message);
@@ -505,7 +505,7 @@ int peer_connect(Node *node, const Address *address, usec_t now_usec) {
                 return -ENOTCONN;
         if (!address_is_dialable(address))
                 return -EINVAL;
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 if (seed_is_at(session, address))
                         return -EISCONN;
                 if (session->use != SESSION_FOR_SEED && address_equal(&session->remote, address) &&

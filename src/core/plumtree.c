@@ -42,13 +42,13 @@ bool link_carries(const Session *session) {
 size_t plumtree_n_eager(const Node *node) {
         size_t n = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 n += link_carries(session) && !session->up->gossip.is_lazy;
         return n;
 }
 
 bool plumtree_has_link(const Node *node) {
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 if (link_carries(session))
                         return true;
         return false;
@@ -134,7 +134,7 @@ int plumtree_announce(Node *node) {
         if (r < 0)
                 return r;
         range_queue_drop(&peer->announced, (size_t) r);
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (link_carries(session) && session->up->gossip.is_lazy)
                         ihave_send(node, session, frame);
         return 0;
@@ -177,7 +177,7 @@ static int forward_to(Node *node, Session *session, const MessageId *id, FrameBu
 int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId but, usec_t now_usec) {
         bool has_lazy = false;
 
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 int r;
 
                 if (!link_carries(session) || session->link == but)
@@ -196,7 +196,7 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
 bool plumtree_is_busy(const Node *node) {
         size_t n_eager = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 if (!link_carries(session) || session->up->gossip.is_lazy)
                         continue;
                 if (session->n_queued <= node->settings.params.queue_max / 2 && session->up->gossip.behind.n == 0)
@@ -297,7 +297,7 @@ static int send_requests(Node *node, Session *session, OfferRequest *requests, s
 }
 
 static Session *find_liar(const Node *node) {
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (link_carries(session) && offers_broken(&node->peer->offers, session->link) >= BROKEN_MAX)
                         return session;
         return NULL;
@@ -313,7 +313,7 @@ int plumtree_graft(Node *node, usec_t now_usec) {
 
         n = offers_ask(&peer->offers, &peer->seen, now_usec, requests, ELEMENTSOF(requests), &next_usec);
         timer_set(&node->timers, &peer->graft, next_usec);
-        for (Session *session = node->sessions; n > 0 && session && r >= 0; session = session->hh.next) {
+        for (Session *session = node->sessions; n > 0 && session && r >= 0; session = session->next) {
                 if (!link_carries(session))
                         continue;
                 r = send_requests(node, session, requests, n, false, now_usec);
@@ -349,7 +349,7 @@ int plumtree_tick(Node *node, usec_t now_usec) {
         LinkId stalled[UINT8_MAX];
         size_t n_stalled = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 if (link_carries(session) && session->n_queued > 0 && n_stalled < ELEMENTSOF(stalled) &&
                     now_usec >= usec_add(session->drained_usec, STALLED_USEC))
                         stalled[n_stalled++] = session->link;

@@ -65,7 +65,7 @@ int repair_ask(Node *node, Session *session, usec_t now_usec) {
 }
 
 int repair_ask_all(Node *node, usec_t now_usec) {
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 int r;
 
                 if (!link_carries(session) || session->up->gossip.is_listing_awaited ||
@@ -81,7 +81,7 @@ int repair_ask_all(Node *node, usec_t now_usec) {
 bool repair_all_listed_since(const Node *node, usec_t since_usec) {
         size_t n = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 if (!link_carries(session))
                         continue;
                 if (session->up->gossip.listed_usec <= since_usec)
@@ -99,7 +99,7 @@ int repair_on_timer(Node *node, usec_t now_usec) {
         Session *chosen = NULL;
         unsigned n = 0;
 
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (!link_carries(session))
                         continue;
                 if (chosen && chosen->up->gossip.is_lazy != session->up->gossip.is_lazy) {
@@ -241,7 +241,7 @@ static bool asks_too_much(const Node *node, LinkGossip *gossip, usec_t now_usec)
 }
 
 static Session *find_glutton(Node *node, usec_t now_usec) {
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (link_carries(session) && session->up->gossip.wanted.n > 0 && asks_too_much(node, &session->up->gossip, now_usec))
                         return session;
         return NULL;
@@ -252,7 +252,7 @@ int repair_answer(Node *node, usec_t now_usec) {
         bool more = false;
         int r = 0;
 
-        for (Session *session = node->sessions; session && r >= 0; session = session->hh.next)
+        for (Session *session = node->sessions; session && r >= 0; session = session->next)
                 if (link_carries(session) && session->up->gossip.wanted.n + session->up->gossip.behind.n > 0) {
                         r = answer_link(node, session, now_usec);
                         more = more || r > 0;

@@ -27,7 +27,7 @@ static bool is_older(const Session *a, const Session *b) {
 size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]) {
         size_t n = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 size_t i;
 
                 if (session->link_state != LINK_UP || !session_outgoing(session) || session->ending)
@@ -48,7 +48,7 @@ Session *rotation_victim(Node *node, const Session *newcomer) {
         unsigned n = 0;
 
         (void) rotation_anchors(node, anchors);
-        for (Session *session = node->sessions; session; session = session->hh.next) {
+        for (Session *session = node->sessions; session; session = session->next) {
                 if (session == newcomer || session == anchors[0] || session == anchors[1] || session->link_state != LINK_UP ||
                     !session_outgoing(session) || session->ending || (victim && victim->up->gossip.is_lazy > session->up->gossip.is_lazy))
                         continue;

@@ -6,25 +6,50 @@
  */
 
 #include <errno.h>
+#include <utlist.h>
 
 #include "core/node-internal.h"
 
 Session *session_find(const Node *node, LinkId link) {
-        Session *session;
+        for (IndexEntry *entry = index_first(&node->sessions_by_link, hash_of_number(link)); entry; entry = index_next(entry)) {
+                Session *session = container_of(entry, Session, by_link);
 
-        HASH_FIND_NUMBER(node->sessions, link, session);
-        return session;
+                if (session->link == link)
+                        return session;
+        }
+        return NULL;
 }
 
 Session *session_of(const Node *node, const NodeId *id) {
-        Session *session;
+        for (IndexEntry *entry = index_first(&node->sessions_by_id, hash_of_bytes(id, sizeof(*id))); entry; entry = index_next(entry)) {
+                Session *session = container_of(entry, Session, by_id);
 
-        HASH_FIND(hh_id, node->sessions_by_id, id, sizeof(*id), session);
-        return session;
+                if (node_id_equal(&session->id, id))
+                        return session;
+        }
+        return NULL;
+}
+
+/* One host is this one, and any number of nodes may run on it. */
+static bool is_from_other_host(const Session *session) {
+        return session->use == SESSION_ACCEPTED && !address_is_loopback(&session->remote);
+}
+
+static uint32_t hash_of_host(const Address *address) {
+        return hash_of_bytes(address->bytes, sizeof(address->bytes));
+}
+
+static size_t n_accepted_from(const Node *node, const Address *host) {
+        size_t n = 0;
+
+        for (IndexEntry *entry = index_first(&node->sessions_by_host, hash_of_host(host)); entry; entry = index_next(entry))
+                n += address_same_host(&container_of(entry, Session, by_host)->remote, host);
+        return n;
 }
 
 static int session_new(Node *node, LinkId link, SessionUse use, const Address *remote, usec_t now_usec, Session **ret) {
         Session *session;
+        int r;
 
         session = malloc(sizeof(*session));
         if (!session)
@@ -33,16 +58,20 @@ static int session_new(Node *node, LinkId link, SessionUse use, const Address *r
                 .link = link, .use = use, .remote = *remote, .name = "", .since_usec = now_usec, .received_usec = now_usec,
         };
 
-        if (timer_init(&node->timers, &session->timer, TIMER_SESSION) < 0) {
-                free(session);
-                return -ENOMEM;
+        r = timer_init(&node->timers, &session->timer, TIMER_SESSION);
+        if (r >= 0)
+                r = index_add(&node->sessions_by_link, &session->by_link, hash_of_number(link));
+        if (r >= 0 && is_from_other_host(session)) {
+                r = index_add(&node->sessions_by_host, &session->by_host, hash_of_host(remote));
+                if (r < 0)
+                        index_remove(&node->sessions_by_link, &session->by_link);
         }
-        HASH_ADD_NUMBER(node->sessions, link, session);
-        if (!table_added(session)) {
+        if (r < 0) {
                 timer_done(&node->timers, &session->timer);
                 free(session);
-                return -ENOMEM;
+                return r;
         }
+        DL_APPEND(node->sessions, session);
         node->n_sessions++;
         *ret = session;
         return 0;
@@ -92,21 +121,29 @@ void session_handshake_done(Node *node, Session *session) {
 
 /* Another open session with the same node takes the place of one that goes, and does not end as it was about to. */
 static int session_promote(Node *node, const NodeId *id, usec_t now_usec) {
-        for (Session *other = node->sessions; other; other = other->hh.next)
+        for (Session *other = node->sessions; other; other = other->next)
                 if (other->lingering && node_id_equal(&other->id, id)) {
                         other->lingering = false;
                         session_set_timer(node, other, other->link_state == LINK_UP ? USEC_INFINITY :
                                                                                       usec_add(now_usec, UNUSED_USEC));
-                        HASH_ADD(hh_id, node->sessions_by_id, id, sizeof(NodeId), other);
-                        other->current = other->hh_id.tbl != NULL;
-                        return other->current ? 0 : -ENOMEM;
+                        return session_make_current(node, other);
                 }
+        return 0;
+}
+
+int session_make_current(Node *node, Session *session) {
+        int r;
+
+        r = index_add(&node->sessions_by_id, &session->by_id, hash_of_bytes(&session->id, sizeof(session->id)));
+        if (r < 0)
+                return r;
+        session->current = true;
         return 0;
 }
 
 void session_uncurrent(Node *node, Session *session) {
         if (session->current)
-                HASH_DELETE(hh_id, node->sessions_by_id, session);
+                index_remove(&node->sessions_by_id, &session->by_id);
         session->current = false;
 }
 
@@ -124,7 +161,10 @@ static void session_free(Node *node, Session *session, int error) {
                         node->pings[i].link = 0;
                 }
         session_uncurrent(node, session);
-        HASH_DELETE(hh, node->sessions, session);
+        index_remove(&node->sessions_by_link, &session->by_link);
+        if (is_from_other_host(session))
+                index_remove(&node->sessions_by_host, &session->by_host);
+        DL_DELETE(node->sessions, session);
         node->n_sessions--;
         timer_done(&node->timers, &session->timer);
         session_up_free(node, session->up);
@@ -262,7 +302,7 @@ static Session *session_not_ending(Node *node) {
         Session *session = node->sessions;
 
         while (session && session->ending)
-                session = session->hh.next;
+                session = session->next;
         return session;
 }
 
@@ -316,13 +356,10 @@ static bool session_has_turn(Node *node, usec_t now_usec) {
 int session_accept(Node *node, LinkId link, const Address *remote, usec_t now_usec) {
         const Params *params = &node->settings.params;
         Session *session;
-        size_t n_same = 0;
+        size_t n_same;
         int r;
 
-        if (!address_is_loopback(remote))
-                for (const Session *other = node->sessions; other; other = other->hh.next)
-                        n_same += other->use == SESSION_ACCEPTED && address_same_host(&other->remote, remote);
-
+        n_same = n_accepted_from(node, remote);
         r = session_new(node, link, SESSION_ACCEPTED, remote, now_usec, &session);
         if (r < 0)
                 return r;

@@ -47,7 +47,7 @@ static Session *shuffle_pick(Node *node, const Session *but, const NodeId *but_i
         Session *picked = NULL;
         unsigned n = 0;
 
-        for (Session *session = node->sessions; session; session = session->hh.next)
+        for (Session *session = node->sessions; session; session = session->next)
                 if (link_is_up(session) && session != but && (!but_id || !node_id_equal(&session->id, but_id)) &&
                     random_below(&node->random, ++n) == 0)
                         picked = session;
@@ -93,7 +93,7 @@ static void shuffle_add_active(Node *node, ShuffleMessage *message, const Sessio
         const Session *picked[N_ACTIVE + SHUFFLE_RECORDS_MAX];
         size_t n_seen = 0;
 
-        for (const Session *session = node->sessions; session && n > 0; session = session->hh.next) {
+        for (const Session *session = node->sessions; session && n > 0; session = session->next) {
                 uint64_t place;
 
                 if (!link_is_up(session) || session == but || (but_id && node_id_equal(&session->id, but_id)))

@@ -66,7 +66,7 @@ static const Address *session_address(const Session *session) {
 void witness_name(Node *node, const Session *to, PingMessage *pong) {
         unsigned n = 0;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 const Address *address = session_address(session);
                 size_t place;
 
@@ -170,7 +170,7 @@ static void inquiry_choose(Node *node, Inquiry *inquiry, const Neighbour *named,
                 if (!node_id_equal(&drawn[i].id, &node->identity.id) && address_is_dialable(&drawn[i].address))
                         inquiry_add(inquiry, &drawn[i].id, &drawn[i].address);
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 size_t place;
 
                 if (!is_good_link(session) || node_id_equal(&session->id, &inquiry->suspect))

@@ -232,7 +232,7 @@ static void driver_check(Driver *d) {
 
         /* Every session is a connection and every connection a session; a slot and its session know each other. */
         assert(node->n_sessions == harness_n_up(d->harness) + harness_n_dialling(d->harness));
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 n_accepted += session->use == SESSION_ACCEPTED;
                 n_handshakes += session->handshake;
                 assert(!session->ending);
@@ -253,7 +253,7 @@ static void driver_check(Driver *d) {
         if (d->role == ROLE_SEED) {
                 size_t n_meshed = 0;
 
-                for (const Session *session = node->sessions; session; session = session->hh.next)
+                for (const Session *session = node->sessions; session; session = session->next)
                         n_meshed += session->meshed;
                 assert(n_meshed == node->seed->mesh.n_linked);
                 assert(node->members.n_suspect == 0);

@@ -182,7 +182,7 @@ static void check_sessions(Sim *sim, unsigned i) {
         const Node *node = sim->nodes[i].node;
         const Params *params = &node->settings.params;
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 if (session->link_state == LINK_UP && node_id_equal(&session->id, &node->identity.id))
                         sim_fail(sim, "node %u is linked to itself", i);
                 if (session->n_queued > QUEUE_FACTOR * params->queue_max + FRAME_SIZE_MAX)

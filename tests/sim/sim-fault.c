@@ -67,7 +67,7 @@ void sim_half_open(Sim *sim, unsigned i, unsigned other) {
         sim_harm(sim, other);
         for (End *end = sim->nodes[i].ends, *next; end; end = next) {
                 next = end->next;
-                if (end->connection->ends[end == end->connection->ends].node != other || !end->open)
+                if (end_other(end)->node != other || !end->open)
                         continue;
                 end->open = false;
                 sim_settle(sim, i, node_on_link(sim->nodes[i].node, end->link, LINK_RESET, sim->now_usec));

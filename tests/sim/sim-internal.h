@@ -4,6 +4,7 @@
 /* What the files of the simulator share. */
 
 #include "base/hash.h"
+#include "base/index.h"
 #include "base/random.h"
 #include "sim-liar.h"
 #include "sim-traffic.h"
@@ -49,41 +50,45 @@ typedef struct Flow {
 
 typedef struct End End;
 struct End {
-        UT_hash_handle hh;
         End *prev, *next;       /* SimNode.ends */
-        struct {
-                uint64_t node;
-                LinkId link;
-        } key;
-        bool keyed;             /* in Sim.ends: has a link number */
-        Connection *connection;
-        unsigned node;
+        IndexEntry by_link;     /* when it is @numbered: in Sim.ends, by node and link */
         LinkId link;
-        bool open;              /* this end has not hung up and was not told that it is over */
-        uint32_t n_payloads;    /* messages to everybody that came in here */
         Flow *flow;             /* towards this end; NULL: nothing is in its way */
         usec_t arrives_usec;    /* of the last thing on its way to this end: what follows comes later */
+        unsigned node;
+        uint32_t n_payloads;    /* messages to everybody that came in here */
+        bool side;              /* of its connection */
+        bool numbered;          /* has a link number */
+        bool open;              /* this end has not hung up and was not told that it is over */
 };
 
 struct Connection {
         Connection *prev, *next;
         uint64_t number;
-        unsigned n_events;      /* that refer to it */
         usec_t agreed_usec;     /* when its ends last agreed whether it is a link */
+        unsigned n_events;      /* that refer to it */
         End ends[2];            /* the caller, the callee */
 };
+
+static inline Connection *end_connection(End *end) {
+        return container_of(end - end->side, Connection, ends);
+}
+
+static inline End *end_other(End *end) {
+        return end_connection(end)->ends + !end->side;
+}
 
 typedef struct Event {
         EventType type;
         unsigned node;
         unsigned life;          /* of the node's process: an event for an earlier one is void */
-        Connection *connection;
         unsigned side;          /* the end at which it happens */
+        Connection *connection;
         LinkId link;
         FrameBuffer *frame;
         unsigned seed;          /* RESOLVED */
-        size_t size;            /* SENT */
         Address address;        /* RESOLVED */
+        size_t size;            /* SENT */
 } Event;
 
 /* What 64 nodes have to do with a message, a bit for each. */
@@ -190,13 +195,13 @@ struct Sim {
         Params params;
         usec_t now_usec;
         SimNode *nodes;
-        size_t n_nodes;
+        size_t n_nodes, n_listed;
         Due *heap;
         size_t n_events, n_allocated;
         uint64_t serial, last_connection;
         Connection *connections;
         size_t n_connections;
-        End *ends;              /* by node and link */
+        Index ends;
         Broadcast *broadcasts;
         Hellos *hellos;
         TrafficReport traffic;
@@ -237,6 +242,7 @@ unsigned address_node(const Sim *sim, const Address *address);
 Connection *sim_find(Sim *sim, unsigned node, LinkId link, unsigned *ret_side);
 /* From here on the end is found by the number that its node knows it by. */
 void sim_number(Sim *sim, End *end, LinkId link);
+void sim_unnumber(Sim *sim, End *end);
 /* On its way to one end: never overtakes what was sent before. */
 void sim_send(Sim *sim, Connection *connection, unsigned side, EventType type, FrameBuffer *frame);
 void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address);

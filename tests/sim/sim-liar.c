@@ -253,7 +253,7 @@ void sim_run_with_liars(Sim *sim, usec_t duration_usec) {
 
                         if (node->lie == LIE_NONE || !node->node)
                                 continue;
-                        for (const Session *session = node->node->sessions; session; session = session->hh.next)
+                        for (const Session *session = node->node->sessions; session; session = session->next)
                                 if (is_lied_on(session, node->lie))
                                         lie_on(sim, i, session);
                 }
@@ -324,7 +324,7 @@ size_t sim_held_bytes(const Sim *sim, unsigned i) {
         const Node *node = sim->nodes[i].node;
         size_t size = node->members.n * sizeof(Member) + broadcast_bytes(node->peer) + node->peer->n_news * sizeof(Suspicion);
 
-        for (const Session *session = node->sessions; session; session = session->hh.next) {
+        for (const Session *session = node->sessions; session; session = session->next) {
                 const SessionUp *up = session->up;
 
                 size += sizeof(*session) + session->n_queued;

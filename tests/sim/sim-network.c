@@ -85,8 +85,7 @@ void connection_free(Sim *sim, Connection *connection) {
                 End *end = connection->ends + side;
 
                 flow_free(end);
-                if (end->keyed)
-                        HASH_DELETE(hh, sim->ends, end);
+                sim_unnumber(sim, end);
                 DL_DELETE(sim->nodes[end->node].ends, end);
         }
         DL_DELETE(sim->connections, connection);
@@ -166,21 +165,34 @@ void sim_send(Sim *sim, Connection *connection, unsigned side, EventType type, F
                 sim_carry(sim, connection, side, type, frame);
 }
 
-Connection *sim_find(Sim *sim, unsigned node, LinkId link, unsigned *ret_side) {
-        End *end, wanted = { .key = { node, link } };
+static uint32_t hash_of_end(unsigned node, LinkId link) {
+        return hash_of_number((uint64_t) node << 32 ^ link);
+}
 
-        HASH_FIND(hh, sim->ends, &wanted.key, sizeof(wanted.key), end);
-        if (!end)
-                return NULL;
-        *ret_side = end == end->connection->ends ? 0 : 1;
-        return end->connection;
+Connection *sim_find(Sim *sim, unsigned node, LinkId link, unsigned *ret_side) {
+        uint32_t hash = hash_of_end(node, link);
+
+        for (IndexEntry *entry = index_first(&sim->ends, hash); entry; entry = index_next(entry)) {
+                End *end = container_of(entry, End, by_link);
+
+                if (end->node == node && end->link == link) {
+                        *ret_side = end->side;
+                        return end_connection(end);
+                }
+        }
+        return NULL;
 }
 
 void sim_number(Sim *sim, End *end, LinkId link) {
-        end->link = end->key.link = link;
-        end->key.node = end->node;
-        HASH_ADD(hh, sim->ends, key, sizeof(end->key), end);
-        end->keyed = true;
+        end->link = link;
+        must_ok(index_add(&sim->ends, &end->by_link, hash_of_end(end->node, link)));
+        end->numbered = true;
+}
+
+void sim_unnumber(Sim *sim, End *end) {
+        if (end->numbered)
+                index_remove(&sim->ends, &end->by_link);
+        end->numbered = false;
 }
 
 void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address) {
@@ -209,8 +221,8 @@ void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address) {
                 .number = ++sim->last_connection,
                 .agreed_usec = sim->now_usec,
                 .ends = {
-                        { .connection = connection, .node = i, .open = true, .arrives_usec = done_usec },
-                        { .connection = connection, .node = to, .open = true, .arrives_usec = sim->now_usec + latency_usec },
+                        { .node = i, .open = true, .arrives_usec = done_usec },
+                        { .side = true, .node = to, .open = true, .arrives_usec = sim->now_usec + latency_usec },
                 },
         };
         DL_APPEND(sim->connections, connection);

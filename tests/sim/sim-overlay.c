@@ -17,7 +17,7 @@ SimOverlay *sim_overlay_free(SimOverlay *overlay) {
 
 /* Whether that end of a connection is a link for its node. Its members do not tell: it may know fewer than it is linked to. */
 bool end_is_link(const Sim *sim, const End *end) {
-        const Session *session = end->open && end->keyed ? session_find(sim->nodes[end->node].node, end->link) : NULL;
+        const Session *session = end->open && end->numbered ? session_find(sim->nodes[end->node].node, end->link) : NULL;
 
         return session && session->link_state == LINK_UP && !session->lingering;
 }

@@ -95,7 +95,7 @@ void check_bounds(Sim *sim, unsigned i) {
         check_bound(sim, i, "passive peers", peer->view.n_passive, params->passive_max);
         check_bound(sim, i, "lost peers", peer->view.n_lost, params->lost_max);
         check_bound(sim, i, "urgent callers", peer->n_high, HIGH_MAX);
-        for (const Session *session = node->sessions; session; session = session->hh.next)
+        for (const Session *session = node->sessions; session; session = session->next)
                 check_bound(sim, i, "bytes that wait on one link", session->n_queued, params->queue_max + FRAME_SIZE_MAX);
         for (size_t j = 0; j < peer->offers.n_links; j++)
                 check_bound(sim, i, "offers of one link", peer->offers.links[j].n, OFFERS_PER_LINK_MAX);

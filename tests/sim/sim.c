@@ -62,6 +62,7 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
         sim->by_deadline = must(reallocarray(sim->by_deadline, sim->n_nodes, sizeof(unsigned)));
         sim->touched = must(reallocarray(sim->touched, sim->n_nodes, sizeof(unsigned)));
         sim->by_deadline[i] = i;                /* the last place: it has no deadline yet */
+        sim->n_listed += listed;
         node = sim->nodes + i;
         *node = (SimNode) {
                 .settings = { .role = role, .network = "sim", .port = PORT, .n_advertised = 1, .params = sim->params },
@@ -126,7 +127,7 @@ void sim_start(Sim *sim, unsigned i) {
         } else
                 must_ok(seed_restore(node->node, node->snapshot, node->n_snapshot, sim->now_usec));
 
-        for (unsigned j = 0; j < sim->n_nodes && node->has_seeds && n_seeds < SEEDS_MAX; j++) {
+        for (unsigned j = 0; node->has_seeds && n_seeds < MIN(sim->n_listed, (size_t) SEEDS_MAX); j++) {
                 if (!sim->nodes[j].listed)
                         continue;
                 (void) snprintf(seeds[n_seeds].host, sizeof(seeds[n_seeds].host), "seed-%u", j);
@@ -167,18 +168,16 @@ void sim_end(Sim *sim, unsigned i, bool said) {
         node->n_waiting = 0;
 
         for (End *end = node->ends; end; end = end->next) {
-                if (end->keyed)         /* the next process of this node counts its links anew */
-                        HASH_DELETE(hh, sim->ends, end);
-                end->keyed = false;
+                sim_unnumber(sim, end);         /* the next process of this node counts its links anew */
                 if (end->open && said)
-                        sim_send(sim, end->connection, end == end->connection->ends, EVENT_RESET, NULL);
+                        sim_send(sim, end_connection(end), !end->side, EVENT_RESET, NULL);
                 end->open = false;
         }
         for (End *end = node->ends, *next; end; end = next) {
                 /* Both ends of a node's connection to itself are in its list, one behind the other. */
-                for (next = end->next; next && next->connection == end->connection; next = next->next)
+                for (next = end->next; next && end_connection(next) == end_connection(end); next = next->next)
                         ;
-                connection_release(sim, end->connection);
+                connection_release(sim, end_connection(end));
         }
 }
 

@@ -63,7 +63,7 @@ static void check(const MemberTable *table) {
         uint64_t buckets[SYNC_BUCKETS] = {};
         size_t n_suspect = 0;
 
-        assert_int_equal(HASH_COUNT(table->by_id), table->n);
+        assert_int_equal(table->index.n, table->n);
         assert_true(table->n_live <= table->n);
         for (size_t i = 0; i < table->n; i++) {
                 const Member *member = table->members[i];
