@@ -105,6 +105,17 @@ typedef enum LinkState {
         LINK_SILENT,            /* used up its strikes: replaced, and kept open until it is known whether its other end is dead */
 } LinkState;
 
+/* What a link is owed: most never are owed anything. plumtree.c, repair.c. */
+typedef struct Arrears {
+        RangeQueue behind;              /* what an eager link had no room for, and is sent when it has some */
+        RangeQueue wanted;              /* what they asked for, and has not been sent yet */
+        uint64_t n_answered;            /* bytes of messages sent because they asked, */
+        size_t n_stored_max;            /* of which so many were stored at most, */
+        usec_t window_usec;             /* since then */
+} Arrears;
+
+Arrears *arrears_free(Arrears *arrears);
+
 /* What the broadcast knows of a link: plumtree.c, repair.c. */
 typedef struct LinkGossip {
         bool is_lazy;                   /* messages are announced on it, not sent */
@@ -117,11 +128,7 @@ typedef struct LinkGossip {
         usec_t listed_usec;             /* when theirs was last complete */
         RateLimit listings;             /* answered */
 
-        RangeQueue behind;              /* what an eager link had no room for, and is sent when it has some */
-        RangeQueue wanted;              /* what they asked for, and has not been sent yet */
-        uint64_t n_answered;            /* bytes of messages sent because they asked, */
-        size_t n_stored_max;            /* of which so many were stored at most, */
-        usec_t window_usec;             /* since then */
+        Arrears *arrears;               /* NULL: there never were any */
 } LinkGossip;
 
 /* What only a session needs that is a link of the overlay, or was one. Most sessions never become one: they answer a question,

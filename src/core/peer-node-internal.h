@@ -387,6 +387,11 @@ void gossip_on_own_record(Node *node);                  /* our id or epoch may b
 bool link_carries(const Session *session);
 size_t plumtree_n_eager(const Node *node);
 bool plumtree_has_link(const Node *node);
+/* What a link is owed, from now on if it was nothing so far. Return: 0, -ENOMEM. */
+int link_get_arrears(Session *session, Arrears **ret);
+/* Something waits for room on it, to be sent in its turn; or for that, or because they asked. */
+bool link_is_behind(const SessionUp *up);
+bool link_is_owed(const SessionUp *up);
 /* Sends a message, as data. */
 void plumtree_send(Node *node, Session *session, FrameBuffer *frame, usec_t now_usec);
 /* Sends or announces a message on every link but @but. */

@@ -140,23 +140,54 @@ int plumtree_announce(Node *node) {
         return 0;
 }
 
+/* ---- what waits ---- */
+
+Arrears *arrears_free(Arrears *arrears) {
+        if (!arrears)
+                return NULL;
+        range_queue_done(&arrears->behind);
+        range_queue_done(&arrears->wanted);
+        free(arrears);
+        return NULL;
+}
+
+int link_get_arrears(Session *session, Arrears **ret) {
+        LinkGossip *gossip = &session->up->gossip;
+
+        if (!gossip->arrears)
+                gossip->arrears = calloc(1, sizeof(*gossip->arrears));
+        if (!gossip->arrears)
+                return -ENOMEM;
+        *ret = gossip->arrears;
+        return 0;
+}
+
+bool link_is_behind(const SessionUp *up) {
+        return up->gossip.arrears && up->gossip.arrears->behind.n > 0;
+}
+
+bool link_is_owed(const SessionUp *up) {
+        return up->gossip.arrears && up->gossip.arrears->behind.n + up->gossip.arrears->wanted.n > 0;
+}
+
 /* What waits for room is announced instead. */
 static int turn_lazy(Node *node, Session *session) {
-        RangeQueue *behind = &session->up->gossip.behind;
+        Arrears *arrears = session->up->gossip.arrears;
 
         session->up->gossip.is_lazy = true;
         session->up->gossip.is_useful = false;
-        while (behind->n > 0) {
+        while (arrears && arrears->behind.n > 0) {
                 _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
                 int r;
 
-                r = ihave_encode(behind, &frame);
+                r = ihave_encode(&arrears->behind, &frame);
                 if (r < 0)
                         return r;
-                range_queue_drop(behind, (size_t) r);
+                range_queue_drop(&arrears->behind, (size_t) r);
                 ihave_send(node, session, frame);
         }
-        range_queue_done(behind);
+        if (arrears)
+                range_queue_done(&arrears->behind);
         return 0;
 }
 
@@ -164,14 +195,18 @@ static int turn_lazy(Node *node, Session *session) {
 
 /* A message behind others that wait does so, too: each link carries them in the order in which they came. */
 static int forward_to(Node *node, Session *session, const MessageId *id, FrameBuffer *frame, usec_t now_usec) {
-        RangeQueue *behind = &session->up->gossip.behind;
+        Arrears *arrears;
+        int r;
 
-        if (behind->n == 0 && link_has_space(session, frame->size, node->settings.params.queue_max)) {
+        if (!link_is_behind(session->up) && link_has_space(session, frame->size, node->settings.params.queue_max)) {
                 plumtree_send(node, session, frame, now_usec);
                 node->counters[COUNTER_GOSSIP_FORWARDED]++;
                 return 0;
         }
-        return behind->n < BEHIND_MAX ? range_queue_append_message(behind, id) : turn_lazy(node, session);
+        r = link_get_arrears(session, &arrears);
+        if (r < 0)
+                return r;
+        return arrears->behind.n < BEHIND_MAX ? range_queue_append_message(&arrears->behind, id) : turn_lazy(node, session);
 }
 
 int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId but, usec_t now_usec) {
@@ -199,7 +234,7 @@ bool plumtree_is_busy(const Node *node) {
         for (const Session *session = node->sessions; session; session = session->next) {
                 if (!link_carries(session) || session->up->gossip.is_lazy)
                         continue;
-                if (session->n_queued <= node->settings.params.queue_max / 2 && session->up->gossip.behind.n == 0)
+                if (session->n_queued <= node->settings.params.queue_max / 2 && !link_is_behind(session->up))
                         return false;
                 n_eager++;
         }
@@ -331,7 +366,7 @@ int plumtree_graft(Node *node, usec_t now_usec) {
 void plumtree_on_sent(Node *node, Session *session, usec_t now_usec) {
         const SessionUp *up = session->up;
 
-        if (up && up->gossip.wanted.n + up->gossip.behind.n > 0 && session->n_queued < node->settings.params.queue_max / 2)
+        if (up && link_is_owed(up) && session->n_queued < node->settings.params.queue_max / 2)
                 timer_set(&node->timers, &node->peer->answer, MIN(node->peer->answer.when_usec, now_usec));
 }
 
@@ -339,8 +374,7 @@ void plumtree_link_down(Node *node, Session *session) {
         LinkGossip *gossip = &session->up->gossip;
 
         offers_forget_link(&node->peer->offers, session->link);
-        range_queue_done(&gossip->behind);
-        range_queue_done(&gossip->wanted);
+        arrears_free(gossip->arrears);
         *gossip = (LinkGossip) {};
 }
 

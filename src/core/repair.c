@@ -152,24 +152,27 @@ int repair_link_up(Node *node, Session *session, usec_t now_usec) {
 /* ---- answering ---- */
 
 /* How much one link may be sent in a minute because it asks: that depends on how much there is. */
-static void wanted_window(const Node *node, LinkGossip *gossip, usec_t now_usec) {
-        if (now_usec >= usec_add(gossip->window_usec, USEC_PER_MINUTE)) {
-                gossip->window_usec = now_usec;
-                gossip->n_answered = gossip->n_stored_max = 0;
+static void wanted_window(const Node *node, Arrears *arrears, usec_t now_usec) {
+        if (now_usec >= usec_add(arrears->window_usec, USEC_PER_MINUTE)) {
+                arrears->window_usec = now_usec;
+                arrears->n_answered = arrears->n_stored_max = 0;
         }
-        gossip->n_stored_max = MAX(gossip->n_stored_max, node->peer->store.size);
+        arrears->n_stored_max = MAX(arrears->n_stored_max, node->peer->store.size);
 }
 
 int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        LinkGossip *gossip = &session->up->gossip;
+        Arrears *arrears;
         int r;
 
         if (ranges->n_ranges == 0 || !link_carries(session))
                 return 0;
-        if (gossip->wanted.n + ranges->n_ranges > WANTED_MAX)
+        r = link_get_arrears(session, &arrears);
+        if (r < 0)
+                return r;
+        if (arrears->wanted.n + ranges->n_ranges > WANTED_MAX)
                 return session_protocol_error(node, session, "It asks for more than it takes.", now_usec);
-        wanted_window(node, gossip, now_usec);
-        r = range_queue_append(&gossip->wanted, ranges->ranges, ranges->n_ranges);
+        wanted_window(node, arrears, now_usec);
+        r = range_queue_append(&arrears->wanted, ranges->ranges, ranges->n_ranges);
         if (r < 0)
                 return r;
         return repair_answer(node, now_usec);
@@ -214,35 +217,37 @@ static int send_next(Node *node, Session *session, RangeQueue *queue, usec_t now
 /* Sends what waits for a link, as far as there is room; first what they asked for. Return: 1 when there is room and more to send,
  * 0, -ENOMEM. */
 static int answer_link(Node *node, Session *session, usec_t now_usec) {
-        LinkGossip *gossip = &session->up->gossip;
+        Arrears *arrears = session->up->gossip.arrears;
 
         for (unsigned n = 0; n < ANSWERS_PER_TURN && session->n_queued < node->settings.params.queue_max / 2; n++) {
                 int r;
 
-                r = send_next(node, session, &gossip->wanted, now_usec);
+                r = send_next(node, session, &arrears->wanted, now_usec);
                 if (r > 0) {
-                        gossip->n_answered += (unsigned) r;
+                        arrears->n_answered += (unsigned) r;
                         node->counters[COUNTER_GOSSIP_REPAIRED]++;
                         continue;
                 }
                 if (r == 0)
-                        r = send_next(node, session, &gossip->behind, now_usec);
+                        r = send_next(node, session, &arrears->behind, now_usec);
                 if (r <= 0)
                         return r;
                 node->counters[COUNTER_GOSSIP_FORWARDED]++;
         }
-        return gossip->wanted.n + gossip->behind.n > 0 && session->n_queued < node->settings.params.queue_max / 2;
+        return link_is_owed(session->up) && session->n_queued < node->settings.params.queue_max / 2;
 }
 
 /* Somebody asks for everything, again and again. */
-static bool asks_too_much(const Node *node, LinkGossip *gossip, usec_t now_usec) {
-        wanted_window(node, gossip, now_usec);
-        return gossip->n_answered > (uint64_t) WANTED_FACTOR * MAX(gossip->n_stored_max, (size_t) WANTED_STORE_MIN);
+static bool asks_too_much(const Node *node, Arrears *arrears, usec_t now_usec) {
+        if (!arrears || arrears->wanted.n == 0)
+                return false;
+        wanted_window(node, arrears, now_usec);
+        return arrears->n_answered > (uint64_t) WANTED_FACTOR * MAX(arrears->n_stored_max, (size_t) WANTED_STORE_MIN);
 }
 
 static Session *find_glutton(Node *node, usec_t now_usec) {
         for (Session *session = node->sessions; session; session = session->next)
-                if (link_carries(session) && session->up->gossip.wanted.n > 0 && asks_too_much(node, &session->up->gossip, now_usec))
+                if (link_carries(session) && asks_too_much(node, session->up->gossip.arrears, now_usec))
                         return session;
         return NULL;
 }
@@ -253,7 +258,7 @@ int repair_answer(Node *node, usec_t now_usec) {
         int r = 0;
 
         for (Session *session = node->sessions; session && r >= 0; session = session->next)
-                if (link_carries(session) && session->up->gossip.wanted.n + session->up->gossip.behind.n > 0) {
+                if (link_carries(session) && link_is_owed(session->up)) {
                         r = answer_link(node, session, now_usec);
                         more = more || r > 0;
                 }

@@ -108,8 +108,7 @@ static void session_up_free(Node *node, SessionUp *up) {
         if (!up)
                 return;
         timer_done(&node->timers, &up->liveness.timer);
-        range_queue_done(&up->gossip.behind);
-        range_queue_done(&up->gossip.wanted);
+        arrears_free(up->gossip.arrears);
         free(up);
 }
 

@@ -329,7 +329,10 @@ size_t sim_held_bytes(const Sim *sim, unsigned i) {
 
                 size += sizeof(*session) + session->n_queued;
                 if (up)
-                        size += sizeof(*up) + (up->gossip.wanted.n_allocated + up->gossip.behind.n_allocated) * sizeof(Range);
+                        size += sizeof(*up);
+                if (up && up->gossip.arrears)
+                        size += sizeof(Arrears) +
+                                (up->gossip.arrears->wanted.n_allocated + up->gossip.arrears->behind.n_allocated) * sizeof(Range);
         }
         return size;
 }
