@@ -10,6 +10,9 @@
 #define JOIN_FIRST_USEC (2 * USEC_PER_SEC)
 #define JOIN_FIRST 50U
 
+/* Of a network that is not joined one by one: 100,000 peers are 1,667 a second. */
+#define START_MAX_USEC USEC_PER_MINUTE
+
 void network_add_seeds(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params) {
         Params of_seeds = *params;
 
@@ -29,7 +32,7 @@ void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *p
         if (n_peers <= 200)
                 sim_start_all(sim);
         else
-                sim_start_spread(sim, n_peers * 5 * USEC_PER_MSEC);
+                sim_start_spread(sim, MIN(n_peers * 5 * USEC_PER_MSEC, START_MAX_USEC));
 }
 
 Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params) {

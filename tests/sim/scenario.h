@@ -9,7 +9,7 @@
 
 /* Seeds that have room for so many peers; what is added later has @params. */
 void network_add_seeds(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params);
-/* Seeds come first, then peers. All have been started: more than 200 peers over 5 ms for each, else at once. */
+/* Seeds come first, then peers. All have been started: more than 200 peers over 5 ms for each, a minute at most; else at once. */
 void network_begin(Sim *sim, unsigned n_seeds, unsigned n_peers, const Params *params);
 Sim *network_of_params(uint64_t run, unsigned n_seeds, unsigned n_peers, const Params *params);
 Sim *network_of_profile(uint64_t run, unsigned n_seeds, unsigned n_peers, Profile profile);
