@@ -49,13 +49,20 @@ static int high_is_allowed(PeerNode *peer, const NodeId *id, usec_t now_usec) {
         return 1;
 }
 
+/* Less to be missed: it carries no messages, or its other end has more links. */
+static bool is_missed_less(const Session *a, const Session *b) {
+        bool a_is_lazy = a->up->gossip.is_lazy, b_is_lazy = b->up->gossip.is_lazy;
+
+        return a_is_lazy != b_is_lazy ? a_is_lazy : a->n_links > b->n_links;
+}
+
 /* The inbound link whose other end will miss it least. */
 Session *links_most_linked_in(Node *node, const Session *but) {
         Session *most = NULL;
 
         for (Session *session = node->sessions; session; session = session->next)
                 if (session != but && session->link_state == LINK_UP && !session_outgoing(session) && !session->ending &&
-                    (!most || session->n_links > most->n_links))
+                    (!most || is_missed_less(session, most)))
                         most = session;
         return most;
 }

@@ -96,9 +96,9 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
 
         if (r == 0) {
                 node->counters[COUNTER_GOSSIP_DUPLICATES]++;
-                return plumtree_on_duplicate(node, session, now_usec);
+                return plumtree_on_duplicate(node, session, &gossip->id, now_usec);
         }
-        plumtree_on_first(session);
+        plumtree_on_first(session, now_usec);
         return gossip_take(node, session, origin, gossip, now_usec);
 }
 
@@ -114,7 +114,7 @@ int gossip_on_any(Node *node, Session *session, const Message *message, usec_t n
         case MESSAGE_GRAFT:
                 return plumtree_on_graft(node, session, &message->ranges, now_usec);
         case MESSAGE_PRUNE:
-                return plumtree_on_prune(node, session);
+                return plumtree_on_prune(node, session, now_usec);
         case MESSAGE_MSG_RANGES:
                 return repair_on_ranges(node, session, &message->ranges, now_usec);
         default:

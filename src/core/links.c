@@ -123,6 +123,9 @@ static int link_begin(Node *node, Session *session, usec_t now_usec) {
         r = repair_link_up(node, session, now_usec);
         if (r < 0)
                 return r;
+        r = plumtree_link_up(node, session, now_usec);
+        if (r < 0)
+                return r;
         if (session_outgoing(session)) {
                 r = members_compare(node, session);
                 if (r < 0)
@@ -131,7 +134,28 @@ static int link_begin(Node *node, Session *session, usec_t now_usec) {
         return members_link_up(node, session, now_usec);
 }
 
+/*
+ * The one that a new link takes the place of. Whoever merges two halves may have had all the links it wants; whoever rotates had.
+ * When all others carry messages, there is one too many until the next time.
+ */
+static Session *links_replaced(Node *node, const Session *session, usec_t now_usec) {
+        const Params *params = &node->settings.params;
+        unsigned n = links_counted(node);
+        Session *out;
+
+        if (!session_outgoing(session) || n <= params->links_outgoing || (session->priority != PRIORITY_MERGE && !session->rotates))
+                return NULL;
+        if (params->links_evict_any)
+                return links_random(node, session);
+        out = session->rotates ? rotation_victim(node, session, now_usec) : NULL;
+        if (out)
+                return out;
+        out = links_youngest_out(node, session);
+        return n > params->links_outgoing + 1 || !plumtree_has_tree(node) || (out && out->up->gossip.is_lazy) ? out : NULL;
+}
+
 int links_up(Node *node, Session *session, usec_t now_usec) {
+        Session *out;
         int r;
 
         r = link_begin(node, session, now_usec);
@@ -141,20 +165,13 @@ int links_up(Node *node, Session *session, usec_t now_usec) {
         if (r < 0)
                 return r;
 
-        /* Whoever merges two halves may have had all the links it wants; whoever rotates had. */
-        if (session_outgoing(session) && links_counted(node) > node->settings.params.links_outgoing &&
-            (session->priority == PRIORITY_MERGE || session->rotates)) {
-                Session *out = session->rotates ? rotation_victim(node, session) :
-                               node->settings.params.links_evict_any ? links_random(node, session) :
-                               links_youngest_out(node, session);
-
-                if (out) {
-                        r = links_disconnect(node, out, CLOSE_BUSY,
-                                             session->rotates ? "It was long enough: another link takes its turn." :
-                                             "A link to another part of the network replaces it.", now_usec);
-                        if (r < 0)
-                                return r;
-                }
+        out = links_replaced(node, session, now_usec);
+        if (out) {
+                r = links_disconnect(node, out, CLOSE_BUSY,
+                                     session->rotates ? "It was long enough: another link takes its turn." :
+                                     "A link to another part of the network replaces it.", now_usec);
+                if (r < 0)
+                        return r;
         }
         return links_fill(node, now_usec);
 }

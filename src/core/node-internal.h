@@ -122,7 +122,9 @@ typedef struct LinkGossip {
         bool is_useful;                 /* it is eager, and has brought a first copy since */
         bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */
         usec_t copy_usec;               /* when it last brought a later copy */
-        usec_t pruned_usec;             /* when we last sent PRUNE */
+        usec_t used_usec;               /* of the first message on it since it is eager */
+        usec_t pruned_usec;             /* when we last sent PRUNE, */
+        usec_t grafted_usec;            /* and GRAFT */
 
         usec_t asked_usec;              /* when we last sent ours */
         usec_t listed_usec;             /* when theirs was last complete */

@@ -111,7 +111,7 @@ static bool origin_merge(OfferOrigin *origin, const Range *range, LinkId link, b
         return false;
 }
 
-int offers_add(Offers *offers, const Range *range, LinkId link, bool is_listed, usec_t now_usec) {
+int offers_add(Offers *offers, const Range *range, LinkId link, bool is_listed, usec_t wait_usec, usec_t now_usec) {
         OfferOrigin *origin;
         OfferLink *maker;
         int r;
@@ -143,7 +143,7 @@ int offers_add(Offers *offers, const Range *range, LinkId link, bool is_listed, 
 
         origin->offers[origin->n++] = (Offer) {
                 .link = link, .first = range->first, .last = range->last, .is_listed = is_listed, .made_usec = now_usec,
-                .due_usec = is_listed ? now_usec : usec_add(now_usec, OFFER_T1_USEC),
+                .due_usec = usec_add(now_usec, wait_usec),
         };
         maker->n++;
         return 1;

@@ -3,8 +3,8 @@
 
 /*
  * Who offers what we lack: Plumtree's list of missing messages (Leitao, Pereira, Rodrigues, SRDS 2007), in ranges. An offer comes
- * with IHAVE, and is asked for when the messages have had OFFER_T1_USEC to come by themselves, or with MSG_RANGES, and is asked
- * for at once. One link is asked for each message; when nothing comes from it for OFFER_T2_USEC, the next one is.
+ * with IHAVE or with MSG_RANGES, and is asked for when the messages have had OFFER_T1_USEC to come by themselves. One link is
+ * asked for each message; when nothing comes from it for OFFER_T2_USEC, the next one is.
  *
  * Departures: offers are ranges, and one that was asked for counts as under way for as long as some of its messages come; it
  * stays known after that, as nobody knows whether the answer waits behind other data.
@@ -58,8 +58,13 @@ typedef struct Offers {
 
 void offers_done(Offers *offers);
 
-/* A link offers messages, some of which we lack. Return: 1; 0: it has made too many others; -ENOMEM. */
-int offers_add(Offers *offers, const Range *range, LinkId link, bool is_listed, usec_t now_usec);
+/**
+ * offers_add() - a link offers messages, some of which we lack
+ * @wait_usec:  how long they may come by themselves: OFFER_T1_USEC, or 0 when nobody else can be sending them
+ *
+ * Return: 1; 0: it has made too many others; -ENOMEM.
+ */
+int offers_add(Offers *offers, const Range *range, LinkId link, bool is_listed, usec_t wait_usec, usec_t now_usec);
 
 /* A message came on that link. */
 void offers_came(Offers *offers, const MessageId *id, LinkId link, usec_t now_usec);

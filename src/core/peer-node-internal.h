@@ -119,6 +119,7 @@ struct PeerNode {
         SeenOrigin *waiting;            /* those of which something is held back, or missing */
         RangeQueue announced;           /* first copies that lazy links were not told of yet, */
         size_t announced_size;          /* and what they take in the store */
+        unsigned n_to_replace;          /* eager links that were lost, and no other has become eager since */
         usec_t grafted_usec;            /* when GRAFT was last sent or received; 0: never */
         NodeIdentity publisher;         /* as which we publish: */
         uint64_t sequence;              /* of our last message */
@@ -217,7 +218,7 @@ int rotation_begin(Node *node, usec_t now_usec);
 /* The oldest outgoing links, the eldest first. Return: how many. */
 size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]);
 /* A random outgoing link that is no anchor and not @newcomer, a lazy one if there is any; NULL: there is none. */
-Session *rotation_victim(Node *node, const Session *newcomer);
+Session *rotation_victim(Node *node, const Session *newcomer, usec_t now_usec);
 
 /* ---- sample.c ---- */
 
@@ -387,6 +388,7 @@ void gossip_on_own_record(Node *node);                  /* our id or epoch may b
 bool link_carries(const Session *session);
 size_t plumtree_n_eager(const Node *node);
 bool plumtree_has_link(const Node *node);
+bool plumtree_has_tree(const Node *node);               /* some links are eager and others lazy */
 /* What a link is owed, from now on if it was nothing so far. Return: 0, -ENOMEM. */
 int link_get_arrears(Session *session, Arrears **ret);
 /* Something waits for room on it, to be sent in its turn; or for that, or because they asked. */
@@ -399,14 +401,15 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
 bool plumtree_is_busy(const Node *node);
 int plumtree_announce(Node *node);                      /* what has been collected */
 /* A message came on that link, the first copy or another one. */
-void plumtree_on_first(Session *session);
-int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec);
-int plumtree_on_prune(Node *node, Session *session);
+void plumtree_on_first(Session *session, usec_t now_usec);
+int plumtree_on_duplicate(Node *node, Session *session, const MessageId *id, usec_t now_usec);
+int plumtree_on_prune(Node *node, Session *session, usec_t now_usec);
 int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
 /* Asks for what is offered and due. */
 int plumtree_graft(Node *node, usec_t now_usec);
 void plumtree_on_sent(Node *node, Session *session, usec_t now_usec);
+int plumtree_link_up(Node *node, Session *session, usec_t now_usec);     /* makes it lazy, or has it eager */
 void plumtree_link_down(Node *node, Session *session);
 /* Ends links that have taken nothing for too long. */
 int plumtree_tick(Node *node, usec_t now_usec);

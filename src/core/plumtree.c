@@ -3,21 +3,29 @@
 /*
  * Epidemic broadcast trees: after Plumtree (Leitao, Pereira, Rodrigues, SRDS 2007).
  *
- * Each link is eager or lazy, for either of its ends. A message is sent on eager links at once, and announced on lazy ones
- * (IHAVE). New links are eager. Whoever gets a message twice makes the link that brought the second copy lazy, and so does the
- * other end when it is told (PRUNE): what remains eager is a tree. What was announced and does not come is asked for where it was
- * announced (GRAFT), and that link is eager from then on: so the tree mends itself.
+ * Each link is eager or lazy. A message is sent on eager links at once, and announced on lazy ones (IHAVE). Whoever gets a message
+ * twice makes the link that brought the second copy lazy, and so does the other end when it is told (PRUNE): what remains eager is
+ * a tree. What was announced and does not come is asked for where it was announced (GRAFT), and that link is eager from then on:
+ * so the tree mends itself.
  *
  * Parameters: T1 = 500 ms from an announcement until it is asked for, T2 = 250 ms until the next one who announced it is asked
  * (offer.h); announcements are collected for 20 ms, or for 50 to 100 ms while they are few and nobody needs them (is_calm()).
  *
- * Departures: a link that has brought something first is not pruned for the next copy, but by chance (PRUNE_USEC). Else messages
- * of different publishers, which meet on different links of one cycle, would each cut it somewhere; the part that falls off asks
- * for what it misses at many places at once, which makes cycles again, and so on: at ten messages a second from all sides the tree
- * never came to rest, and half of all messages were sent twice. Announcements are ranges of sequence numbers, so that they cost
- * next to nothing at any rate. A copy that we have asked for is no reason to prune. An eager link whose queue is full stays eager:
- * messages wait in the store until it has room. The paper's optimisation by hop counts is left out: it made the last delivery
- * later, not earlier. With params.gossip_flood (profile classic) no link is pruned.
+ * Departures:
+ *  - A new link is lazy where there is a tree, and PRUNE tells its other end; unless an eager one was lost, which it replaces, or
+ *    its other end has no other eager link: then GRAFT without a message makes it eager. The paper makes all new links eager. Where
+ *    links come and go, each of them made a cycle.
+ *  - Both ends of a link agree, but for what is under way: nothing but GRAFT makes a link eager, and of a GRAFT and a PRUNE that
+ *    cross the GRAFT counts. What is eager at one end only is needed for messages that come from one side, and pruned by those
+ *    from the other.
+ *  - A link that has brought something first, or has carried messages for a while (PROVEN_USEC), is not pruned for the next copy,
+ *    but by chance (PRUNE_USEC). Else messages of different publishers, which meet on different links of one cycle, would each
+ *    cut it somewhere; the part that falls off asks for what it misses at many places at once, which makes cycles again, and so
+ *    on. The same goes for copies that come late: who passes on what it missed makes no cycle by that.
+ *  - Announcements are ranges of sequence numbers, so that they cost next to nothing at any rate.
+ *  - An eager link whose queue is full stays eager: messages wait in the store until it has room.
+ *  - The paper's optimisation by hop counts is left out: it made the last delivery later, not earlier.
+ * With params.gossip_flood (profile classic) no link is pruned.
  */
 
 #include <errno.h>
@@ -31,6 +39,7 @@
 #define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* copies that were under way when we pruned are no news */
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
 #define PRUNE_USEC (20 * USEC_PER_SEC)          /* of copies on a useful link until it is pruned, in the mean */
+#define PROVEN_USEC USEC_PER_SEC                /* that a link carries messages, for it to be one of the tree */
 #define BEHIND_MAX 16384U                       /* ranges that wait for one link */
 #define BROKEN_MAX 256U                         /* announcements of one link that led to nothing, one after the other */
 #define STALLED_USEC (30 * USEC_PER_SEC)
@@ -176,6 +185,7 @@ static int turn_lazy(Node *node, Session *session) {
 
         session->up->gossip.is_lazy = true;
         session->up->gossip.is_useful = false;
+        session->up->gossip.used_usec = 0;
         while (arrears && arrears->behind.n > 0) {
                 _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
                 int r;
@@ -193,6 +203,11 @@ static int turn_lazy(Node *node, Session *session) {
 
 /* ---- forwarding ---- */
 
+static void is_used(LinkGossip *gossip, usec_t now_usec) {
+        if (gossip->used_usec == 0 && !gossip->is_lazy)
+                gossip->used_usec = now_usec;
+}
+
 /* A message behind others that wait does so, too: each link carries them in the order in which they came. */
 static int forward_to(Node *node, Session *session, const MessageId *id, FrameBuffer *frame, usec_t now_usec) {
         Arrears *arrears;
@@ -200,6 +215,7 @@ static int forward_to(Node *node, Session *session, const MessageId *id, FrameBu
 
         if (!link_is_behind(session->up) && link_has_space(session, frame->size, node->settings.params.queue_max)) {
                 plumtree_send(node, session, frame, now_usec);
+                is_used(&session->up->gossip, now_usec);
                 node->counters[COUNTER_GOSSIP_FORWARDED]++;
                 return 0;
         }
@@ -243,40 +259,95 @@ bool plumtree_is_busy(const Node *node) {
 
 /* ---- the tree ---- */
 
-/* What makes a link eager may have been on its way when it was pruned: that says nothing of its use. */
-void plumtree_on_first(Session *session) {
-        session->up->gossip.is_useful = !session->up->gossip.is_lazy;
-        session->up->gossip.is_lazy = false;
+static void turn_eager(Node *node, LinkGossip *gossip) {
+        gossip->is_lazy = false;
+        node->peer->n_to_replace -= node->peer->n_to_replace > 0;
 }
 
-static bool is_to_be_pruned(Node *node, LinkGossip *gossip, usec_t now_usec) {
-        usec_t since_usec = MIN(usec_sub(now_usec, gossip->copy_usec), (usec_t) USEC_PER_SEC);
-
-        gossip->copy_usec = now_usec;
-        return !gossip->is_useful || random_below(&node->peer->broadcast_random, PRUNE_USEC) < since_usec;
+static int send_graft(Node *node, Session *session, const Message *message, usec_t now_usec) {
+        turn_eager(node, &session->up->gossip);
+        session->up->gossip.grafted_usec = now_usec;
+        node->counters[COUNTER_GRAFTS_SENT]++;
+        return session_send(node, session, message);
 }
 
-int plumtree_on_duplicate(Node *node, Session *session, usec_t now_usec) {
+bool plumtree_has_tree(const Node *node) {
+        for (const Session *session = node->sessions; session && !node->settings.params.gossip_flood; session = session->next)
+                if (link_carries(session) && session->up->gossip.is_lazy)
+                        return true;
+        return false;
+}
+
+static int prune(Node *node, Session *session) {
         Message message = { .type = MESSAGE_PRUNE };
-        LinkGossip *gossip = &session->up->gossip;
         int r;
 
-        if (!link_carries(session) || node->settings.params.gossip_flood || offers_are_asked(&node->peer->offers, session->link))
-                return 0;
-        if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec))
-                return 0;
-
-        if (!is_to_be_pruned(node, gossip, now_usec))
-                return 0;
-
-        gossip->pruned_usec = now_usec;
         node->counters[COUNTER_PRUNES_SENT]++;
         r = session_send(node, session, &message);
         return r < 0 ? r : turn_lazy(node, session);
 }
 
-int plumtree_on_prune(Node *node, Session *session) {
-        return link_carries(session) ? turn_lazy(node, session) : 0;
+/*
+ * Where there is a tree, a new link would make a cycle of it, and cycles of messages that come from all sides are cut in more than
+ * one place. So it is lazy, unless it takes the place of an eager one that was lost.
+ */
+int plumtree_link_up(Node *node, Session *session, usec_t now_usec) {
+        Message message = { .type = MESSAGE_GRAFT };
+        PeerNode *peer = node->peer;
+
+        if (peer->n_to_replace > 0)
+                return send_graft(node, session, &message, now_usec);
+        return plumtree_has_tree(node) ? prune(node, session) : 0;
+}
+
+/* On a lazy link it was on its way when that was pruned, or has been asked for: that says nothing of its use. */
+void plumtree_on_first(Session *session, usec_t now_usec) {
+        session->up->gossip.is_useful = !session->up->gossip.is_lazy;
+        is_used(&session->up->gossip, now_usec);
+}
+
+/* It has brought something first, or carries messages since a while ago, and nobody objected. */
+static bool is_of_tree(const LinkGossip *gossip, usec_t now_usec) {
+        return gossip->is_useful || (gossip->used_usec > 0 && now_usec >= usec_add(gossip->used_usec, PROVEN_USEC));
+}
+
+/* What comes much later than the first copy was missed by somebody, who passes it on now. */
+static bool is_to_be_pruned(Node *node, LinkGossip *gossip, const StoredMessage *stored, usec_t now_usec) {
+        usec_t since_usec = MIN(usec_sub(now_usec, gossip->copy_usec), (usec_t) USEC_PER_SEC);
+
+        gossip->copy_usec = now_usec;
+        if (gossip->is_lazy)
+                return true;
+        if (!is_of_tree(gossip, now_usec) && (!stored || now_usec < usec_add(stored->stored_usec, OFFER_T1_USEC)))
+                return true;
+        return random_below(&node->peer->broadcast_random, PRUNE_USEC) < since_usec;
+}
+
+int plumtree_on_duplicate(Node *node, Session *session, const MessageId *id, usec_t now_usec) {
+        const StoredMessage *stored = store_find(&node->peer->store, &id->origin, id->epoch, id->sequence);
+        LinkGossip *gossip = &session->up->gossip;
+
+        if (!link_carries(session) || node->settings.params.gossip_flood)
+                return 0;
+        if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec))
+                return 0;
+
+        if (!is_to_be_pruned(node, gossip, stored, now_usec))
+                return 0;
+
+        gossip->pruned_usec = now_usec;
+        return prune(node, session);
+}
+
+/* Sent before or after our GRAFT came: one that has crossed it is void, for that link is eager at both ends since. */
+int plumtree_on_prune(Node *node, Session *session, usec_t now_usec) {
+        Message message = { .type = MESSAGE_GRAFT };
+        LinkGossip *gossip = &session->up->gossip;
+
+        if (!link_carries(session) || gossip->is_lazy ||
+            (gossip->grafted_usec > 0 && now_usec < usec_add(gossip->grafted_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec)))
+                return 0;
+        return plumtree_n_eager(node) > 1 ? turn_lazy(node, session) : send_graft(node, session, &message, now_usec);
 }
 
 int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
@@ -289,7 +360,7 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
 
                 if (!repair_lacks(node, range))
                         continue;
-                r = offers_add(&peer->offers, range, session->link, false, now_usec);
+                r = offers_add(&peer->offers, range, session->link, false, OFFER_T1_USEC, now_usec);
                 if (r < 0)
                         return r;
                 has_new = true;
@@ -300,8 +371,9 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
 }
 
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        session->up->gossip.is_lazy = false;
-        node->peer->grafted_usec = now_usec;
+        turn_eager(node, &session->up->gossip);
+        if (ranges->n_ranges > 0)
+                node->peer->grafted_usec = now_usec;
         return repair_on_want(node, session, ranges, now_usec);
 }
 
@@ -310,7 +382,6 @@ int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges,
 /* All requests to one link: those that were announced as GRAFT, those that were listed as MSG_WANT. */
 static int send_requests(Node *node, Session *session, OfferRequest *requests, size_t n, bool is_listed, usec_t now_usec) {
         Message message;
-        int r;
 
         message.type = is_listed ? MESSAGE_MSG_WANT : MESSAGE_GRAFT;
         message.ranges.n_ranges = 0;
@@ -320,15 +391,10 @@ static int send_requests(Node *node, Session *session, OfferRequest *requests, s
         if (message.ranges.n_ranges == 0)
                 return 0;
 
-        r = session_send(node, session, &message);
-        if (r < 0)
-                return r;
-        if (!is_listed) {
-                session->up->gossip.is_lazy = false;
-                node->peer->grafted_usec = now_usec;
-                node->counters[COUNTER_GRAFTS_SENT]++;
-        }
-        return 0;
+        if (is_listed)
+                return session_send(node, session, &message);
+        node->peer->grafted_usec = now_usec;
+        return send_graft(node, session, &message, now_usec);
 }
 
 static Session *find_liar(const Node *node) {
@@ -373,6 +439,7 @@ void plumtree_on_sent(Node *node, Session *session, usec_t now_usec) {
 void plumtree_link_down(Node *node, Session *session) {
         LinkGossip *gossip = &session->up->gossip;
 
+        node->peer->n_to_replace += !gossip->is_lazy && plumtree_has_tree(node);
         offers_forget_link(&node->peer->offers, session->link);
         arrears_free(gossip->arrears);
         *gossip = (LinkGossip) {};

@@ -11,6 +11,8 @@
 
 #include "core/peer-node-internal.h"
 
+#define TREE_ROTATIONS 4U       /* until a link that carries messages is replaced */
+
 void rotation_start(Node *node, usec_t now_usec) {
         usec_t interval_usec = node->settings.params.rotate_usec;
 
@@ -42,7 +44,13 @@ size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]) {
         return MIN(n, (size_t) ANCHORS);
 }
 
-Session *rotation_victim(Node *node, const Session *newcomer) {
+/* One that carries messages goes only when it is old: nobody keeps it for good by being the first with every message. */
+static bool may_go(const Node *node, const Session *session, usec_t now_usec) {
+        return session->up->gossip.is_lazy || !plumtree_has_tree(node) ||
+               now_usec >= usec_add(session->up->linked_usec, TREE_ROTATIONS * node->settings.params.rotate_usec);
+}
+
+Session *rotation_victim(Node *node, const Session *newcomer, usec_t now_usec) {
         const Session *anchors[ANCHORS] = {};
         Session *victim = NULL;
         unsigned n = 0;
@@ -50,7 +58,8 @@ Session *rotation_victim(Node *node, const Session *newcomer) {
         (void) rotation_anchors(node, anchors);
         for (Session *session = node->sessions; session; session = session->next) {
                 if (session == newcomer || session == anchors[0] || session == anchors[1] || session->link_state != LINK_UP ||
-                    !session_outgoing(session) || session->ending || (victim && victim->up->gossip.is_lazy > session->up->gossip.is_lazy))
+                    !session_outgoing(session) || session->ending || !may_go(node, session, now_usec) ||
+                    (victim && victim->up->gossip.is_lazy > session->up->gossip.is_lazy))
                         continue;
                 if (victim && victim->up->gossip.is_lazy < session->up->gossip.is_lazy)
                         n = 0;          /* a lazy one goes before those that carry messages */
@@ -67,7 +76,7 @@ int rotation_begin(Node *node, usec_t now_usec) {
         usec_t wait_usec;
 
         rotation_start(node, now_usec);
-        if (node->peer->n_out < params->links_outgoing || !rotation_victim(node, NULL) ||
+        if (node->peer->n_out < params->links_outgoing || !rotation_victim(node, NULL, now_usec) ||
             !view_draw(&node->peer->view, false, now_usec, &candidate, &wait_usec) || links_is_useless(node, &candidate))
                 return 0;
         return links_dial_as(node, &candidate.id, &candidate.address, PRIORITY_LOW, true, now_usec);

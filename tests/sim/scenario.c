@@ -106,6 +106,14 @@ MemberState state_at(Sim *sim, unsigned at, unsigned of) {
         return sim_holds(sim, at, of, &info) ? info.state : _MEMBER_STATE_INVALID;
 }
 
+unsigned n_noticed(Sim *sim, NoticeType type) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < sim_n_nodes(sim); i++)
+                n += sim_n_notices(sim, i, type);
+        return n;
+}
+
 unsigned n_burials(Sim *sim) {
         unsigned n = 0;
 

@@ -28,6 +28,7 @@ bool connected(Sim *sim);
 unsigned n_running_peers(Sim *sim);
 /* What one node holds of another; _MEMBER_STATE_INVALID: nothing. */
 MemberState state_at(Sim *sim, unsigned at, unsigned of);
+unsigned n_noticed(Sim *sim, NoticeType type);          /* by all of them */
 /* How often anybody was said to be dead. */
 unsigned n_burials(Sim *sim);
 

@@ -3,6 +3,7 @@
 /* The delivery sentence among many nodes: a tree that mends itself, whoever was away, whoever lies. That nobody delivers a message
  * twice the simulator itself sees to. */
 
+#include "core/offer.h"
 #include "scenario.h"
 #include "sim-traffic.h"
 #include "unit.h"
@@ -76,6 +77,42 @@ static void test_many_senders_at_once_reach_all(void **state) {
                         assert_true(redundancy <= 0.5);
         }
         assert_int_equal(counted(sim, COUNTER_GOSSIP_LOST), 0);
+}
+
+/* New links come up, the renewals of a table that is too small for all, and messages are compared: nothing of it cuts the tree. */
+static void test_senders_everywhere_share_one_tree_that_stays(void **state) {
+        for (uint64_t run = 1; run <= 3; run++) {
+                Params params = params_of_profile(PROFILE_LAN);
+                _cleanup_(sim_freep) Sim *sim = NULL;
+                double redundancy = 0;
+                uint64_t n_linked;
+                usec_t last_usec = 0;
+
+                params.hello_count = 0;
+                params.members_max = 40;
+                sim = network_of_params(run, N_SEEDS, 100, &params);
+                assert_true(sim_run_until(sim, connected, 60 * SEC));
+                sim_run_for(sim, 60 * SEC);
+                for (unsigned i = 0; i < 10; i++) {
+                        (void) publish(sim, N_SEEDS);
+                        sim_run_for(sim, 2 * SEC);
+                }
+
+                n_linked = n_noticed(sim, NOTICE_LINKED);
+                for (unsigned i = 0; i < 200; i++) {
+                        MessageId id = publish(sim, N_SEEDS + i % 100);
+                        BroadcastReport report;
+
+                        sim_run_for(sim, 400 * USEC_PER_MSEC);
+                        report = sim_broadcast(sim, &id);
+                        assert_int_equal(report.n_delivered, 100);
+                        redundancy += report.redundancy / 200;
+                        last_usec = MAX(last_usec, report.last_usec);
+                }
+                assert_true(n_noticed(sim, NOTICE_LINKED) > n_linked);
+                assert_true(redundancy <= 0.002);
+                assert_true(last_usec < OFFER_T1_USEC);         /* nobody had to ask */
+        }
 }
 
 static void test_half_of_it_dies_and_the_next_messages_reach_the_other_half(void **state) {
@@ -291,6 +328,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_steady_sender_reaches_all_without_copies),
                 cmocka_unit_test(test_many_senders_at_once_reach_all),
+                cmocka_unit_test(test_senders_everywhere_share_one_tree_that_stays),
                 cmocka_unit_test(test_half_of_it_dies_and_the_next_messages_reach_the_other_half),
                 cmocka_unit_test(test_who_was_cut_off_gets_all_of_it_later),
                 cmocka_unit_test(test_two_halves_exchange_what_they_missed),

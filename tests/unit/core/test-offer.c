@@ -43,7 +43,7 @@ static int teardown(void **state) {
 static int offer(Fixture *f, LinkId link, uint64_t first, uint64_t last, bool is_listed, usec_t now) {
         Range range = { .origin = id_of(1), .epoch = 1, .first = first, .last = last };
 
-        return offers_add(&f->offers, &range, link, is_listed, now);
+        return offers_add(&f->offers, &range, link, is_listed, is_listed ? 0 : OFFER_T1_USEC, now);
 }
 
 static void announce(Fixture *f, LinkId link, uint64_t first, uint64_t last, usec_t now) {
