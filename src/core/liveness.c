@@ -13,6 +13,9 @@
  *        |                                                  v
  *        +------------------------------- strike 1, 2: PING again at once; the last one: silent()
  *
+ * Half of the first time-out without an answer is doubt enough to ask others (witness.c): what they say is there when we know more
+ * ourselves, and nobody waits for it.
+ *
  * A link that used up its strikes is not asked again, but whatever comes in on it later proves life, too (links.c).
  */
 
@@ -53,6 +56,14 @@ static usec_t round_timeout(const Node *node, const Liveness *liveness) {
         return MIN((node->health + 1) * liveness_timeout(&node->settings.params, liveness), liveness->timeout_max_usec);
 }
 
+/* The time for an answer begins. */
+static void liveness_arm(Node *node, Liveness *liveness, usec_t now_usec) {
+        bool may_doubt = liveness->clock_runs && liveness->n_strikes == 0 && !liveness->doubted;
+        usec_t timeout_usec = round_timeout(node, liveness);
+
+        timer_set(&node->timers, &liveness->timer, usec_add(now_usec, may_doubt ? timeout_usec / 2 : timeout_usec));
+}
+
 static int liveness_send(Node *node, Session *session, usec_t now_usec) {
         Liveness *liveness = &session->up->liveness;
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
@@ -70,7 +81,7 @@ static int liveness_send(Node *node, Session *session, usec_t now_usec) {
         liveness->outstanding = true;
         liveness->clock_runs = true;            /* until the backlog says otherwise */
         liveness->n_ahead = 0;
-        timer_set(&node->timers, &liveness->timer, usec_add(now_usec, round_timeout(node, liveness)));
+        liveness_arm(node, liveness, now_usec);
 
         effect = effect_queue_push(&node->effects, EFFECT_SEND);
         effect->link = session->link;
@@ -95,6 +106,7 @@ int liveness_ping(Node *node, Session *session, usec_t timeout_max_usec, usec_t 
         }
 
         liveness->n_strikes = 0;
+        liveness->doubted = false;
         liveness->first_usec = now_usec;
         liveness->timeout_max_usec = timeout_max_usec;
         return liveness_send(node, session, now_usec);
@@ -146,6 +158,11 @@ int liveness_on_pong(Node *node, Session *session, const PingMessage *pong, usec
         return node->ops->alive(node, session, now_usec);
 }
 
+static int liveness_doubt(Node *node, Session *session, usec_t now_usec) {
+        session->up->liveness.doubted = true;
+        return node->ops->doubted(node, session, now_usec);
+}
+
 static int liveness_strike(Node *node, Session *session, usec_t now_usec) {
         Liveness *liveness = &session->up->liveness;
 
@@ -154,9 +171,7 @@ static int liveness_strike(Node *node, Session *session, usec_t now_usec) {
         if (liveness->n_strikes < node->settings.params.liveness_strikes) {
                 int r = liveness_send(node, session, now_usec);
 
-                if (r < 0 || liveness->n_strikes > 1)
-                        return r;
-                return node->ops->struck(node, session, now_usec);
+                return r < 0 ? r : liveness_doubt(node, session, now_usec);
         }
         return node->ops->silent(node, session, now_usec);
 }
@@ -178,16 +193,24 @@ int liveness_on_backlog(Node *node, Session *session, size_t n_ahead, usec_t now
         /* Gone now, still shrinking, or seen for the first time: one more time-out from here. */
         liveness->clock_runs = n_ahead == 0;
         liveness->n_ahead = n_ahead;
-        timer_set(&node->timers, &liveness->timer, usec_add(now_usec, round_timeout(node, liveness)));
+        liveness_arm(node, liveness, now_usec);
         return 0;
 }
 
 int liveness_on_timer(Node *node, Session *session, usec_t now_usec) {
-        if (!session->up->liveness.outstanding)
+        Liveness *liveness = &session->up->liveness;
+
+        if (!liveness->outstanding)
                 return 0;
-        if (!session->up->liveness.clock_runs) {
+        if (!liveness->clock_runs) {
                 effect_queue_push(&node->effects, EFFECT_MEASURE)->link = session->link;
                 return 0;
+        }
+        if (liveness->n_strikes == 0 && !liveness->doubted) {
+                usec_t timeout_usec = round_timeout(node, liveness);
+
+                timer_set(&node->timers, &liveness->timer, usec_add(now_usec, timeout_usec - timeout_usec / 2));
+                return liveness_doubt(node, session, now_usec);
         }
         return liveness_strike(node, session, now_usec);
 }

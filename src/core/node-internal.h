@@ -88,6 +88,7 @@ typedef struct Liveness {
         usec_t srtt_usec, rttvar_usec;  /* RFC 6298; 0: no sample yet */
         bool outstanding : 1;           /* a PING has not been answered by anything */
         bool clock_runs : 1;            /* what was sent before it has been acknowledged */
+        bool doubted : 1;               /* others have been asked, in this round */
         unsigned n_strikes;
         size_t n_ahead;                 /* bytes that were not, when we last looked */
         uint64_t nonce;
@@ -262,7 +263,8 @@ typedef struct RoleOps {
         /* No address of that seed leads anywhere; it waits for its next attempt. */
         int (*seed_failed)(Node *node, SeedSlot *slot, usec_t now_usec);
         int (*seeds_changed)(Node *node, usec_t now_usec);
-        int (*struck)(Node *node, Session *session, usec_t now_usec);   /* a link has its first strike */
+        /* A link has not answered for half of the first time-out; and again at each strike but the last one. */
+        int (*doubted)(Node *node, Session *session, usec_t now_usec);
         int (*silent)(Node *node, Session *session, usec_t now_usec);   /* it used them up */
         void (*sent)(Node *node, Session *session, usec_t now_usec);    /* fewer bytes wait: asks for nothing at once */
         int (*alive)(Node *node, Session *session, usec_t now_usec);    /* PONG, or the first bytes after a PING */

@@ -256,10 +256,13 @@ static int peer_on_seed_failed(Node *node, SeedSlot *slot, usec_t now_usec) {
         return registrar_try(node, now_usec);
 }
 
-static int peer_on_struck(Node *node, Session *session, usec_t now_usec) {
+static int peer_on_doubted(Node *node, Session *session, usec_t now_usec) {
+        int r;
+
         if (session->link_state == LINK_SILENT)
                 return 0;               /* only the link is in question */
-        return witness_ask(node, &session->id, session->up->neighbours, session->up->n_neighbours, now_usec);
+        r = witness_ask(node, &session->id, session->up->neighbours, session->up->n_neighbours, now_usec);
+        return r < 0 ? r : suspicion_on_witness(node, &session->id, now_usec);  /* they may have said all already */
 }
 
 /* A link used up its strikes. */
@@ -455,7 +458,7 @@ const RoleOps peer_ops = {
         .seed_timer = registrar_on_seed_timer,
         .seed_failed = peer_on_seed_failed,
         .seeds_changed = registrar_try,
-        .struck = peer_on_struck,
+        .doubted = peer_on_doubted,
         .sent = plumtree_on_sent,
         .silent = peer_on_silent,
         .alive = peer_on_alive,

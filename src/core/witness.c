@@ -8,7 +8,7 @@
  *      duty        another node's question to us: duty.c
  *
  * Departures from the paper: the witnesses are neighbours that the suspect itself has named in its PONGs, for they can
- * answer at once and would accuse it, too (ours stand in where it has named too few); they are asked at the first strike
+ * answer at once and would accuse it, too (ours stand in where it has named too few); they are asked before the first strike
  * and not after the last, so that they cost no time; and a witness that has not heard it says so, which is how the asker
  * tells a dead suspect from dead witnesses.
  *
