@@ -98,7 +98,7 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
                 node->counters[COUNTER_GOSSIP_DUPLICATES]++;
                 return plumtree_on_duplicate(node, session, &gossip->id, now_usec);
         }
-        plumtree_on_first(session, now_usec);
+        plumtree_on_first(node, session, now_usec);
         return gossip_take(node, session, origin, gossip, now_usec);
 }
 

@@ -119,6 +119,8 @@ struct PeerNode {
         SeenOrigin *waiting;            /* those of which something is held back, or missing */
         RangeQueue announced;           /* first copies that lazy links were not told of yet, */
         size_t announced_size;          /* and what they take in the store */
+        usec_t first_usec;              /* when a message came that we did not have, */
+        bool is_alone;                  /* and none for a while before that */
         unsigned n_to_replace;          /* eager links that were lost, and no other has become eager since */
         usec_t grafted_usec;            /* when GRAFT was last sent or received; 0: never */
         NodeIdentity publisher;         /* as which we publish: */
@@ -388,7 +390,7 @@ void gossip_on_own_record(Node *node);                  /* our id or epoch may b
 bool link_carries(const Session *session);
 size_t plumtree_n_eager(const Node *node);
 bool plumtree_has_link(const Node *node);
-bool plumtree_has_tree(const Node *node);               /* some links are eager and others lazy */
+bool plumtree_has_tree(const Node *node);               /* messages have been sent or announced on its links */
 /* What a link is owed, from now on if it was nothing so far. Return: 0, -ENOMEM. */
 int link_get_arrears(Session *session, Arrears **ret);
 /* Something waits for room on it, to be sent in its turn; or for that, or because they asked. */
@@ -401,7 +403,7 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
 bool plumtree_is_busy(const Node *node);
 int plumtree_announce(Node *node);                      /* what has been collected */
 /* A message came on that link, the first copy or another one. */
-void plumtree_on_first(Session *session, usec_t now_usec);
+void plumtree_on_first(Node *node, Session *session, usec_t now_usec);
 int plumtree_on_duplicate(Node *node, Session *session, const MessageId *id, usec_t now_usec);
 int plumtree_on_prune(Node *node, Session *session, usec_t now_usec);
 int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);

@@ -12,16 +12,17 @@
  * (offer.h); announcements are collected for 20 ms, or for 50 to 100 ms while they are few and nobody needs them (is_calm()).
  *
  * Departures:
- *  - A new link is lazy where there is a tree, and PRUNE tells its other end; unless an eager one was lost, which it replaces, or
- *    its other end has no other eager link: then GRAFT without a message makes it eager. The paper makes all new links eager. Where
- *    links come and go, each of them made a cycle.
+ *  - A new link is lazy where messages have been sent already, and PRUNE tells its other end; unless the caller has few links yet,
+ *    or an eager one was lost, which it replaces, or its other end has no other eager link: then GRAFT without a message makes it
+ *    eager. The paper makes all new links eager. Where links come and go, each of them made a cycle.
  *  - Both ends of a link agree, but for what is under way: nothing but GRAFT makes a link eager, and of a GRAFT and a PRUNE that
  *    cross the GRAFT counts. What is eager at one end only is needed for messages that come from one side, and pruned by those
  *    from the other.
  *  - A link that has brought something first, or has carried messages for a while (PROVEN_USEC), is not pruned for the next copy,
  *    but by chance (PRUNE_USEC). Else messages of different publishers, which meet on different links of one cycle, would each
  *    cut it somewhere; the part that falls off asks for what it misses at many places at once, which makes cycles again, and so
- *    on. The same goes for copies that come late: who passes on what it missed makes no cycle by that.
+ *    on. The same goes for copies that come late: who passes on what it missed makes no cycle by that. But a message that is
+ *    under way alone (ALONE_USEC) cuts each cycle once, so it does.
  *  - Announcements are ranges of sequence numbers, so that they cost next to nothing at any rate.
  *  - An eager link whose queue is full stays eager: messages wait in the store until it has room.
  *  - The paper's optimisation by hop counts is left out: it made the last delivery later, not earlier.
@@ -40,6 +41,8 @@
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
 #define PRUNE_USEC (20 * USEC_PER_SEC)          /* of copies on a useful link until it is pruned, in the mean */
 #define PROVEN_USEC USEC_PER_SEC                /* that a link carries messages, for it to be one of the tree */
+#define ALONE_USEC USEC_PER_SEC                 /* between two messages, for each to be under way alone */
+#define NEWCOMER_LINKS 4U                       /* who has fewer is one */
 #define BEHIND_MAX 16384U                       /* ranges that wait for one link */
 #define BROKEN_MAX 256U                         /* announcements of one link that led to nothing, one after the other */
 #define STALLED_USEC (30 * USEC_PER_SEC)
@@ -259,13 +262,31 @@ bool plumtree_is_busy(const Node *node) {
 
 /* ---- the tree ---- */
 
-static void turn_eager(Node *node, LinkGossip *gossip) {
-        gossip->is_lazy = false;
-        node->peer->n_to_replace -= node->peer->n_to_replace > 0;
+/* What has been collected would be announced on lazy links only: on this one it is now. */
+static int turn_eager(Node *node, Session *session) {
+        _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = NULL;
+        PeerNode *peer = node->peer;
+        int r;
+
+        if (!session->up->gossip.is_lazy)
+                return 0;
+        if (peer->announced.n > 0) {
+                r = ihave_encode(&peer->announced, &frame);
+                if (r < 0)
+                        return r;
+                ihave_send(node, session, frame);
+        }
+        session->up->gossip.is_lazy = false;
+        peer->n_to_replace -= peer->n_to_replace > 0;
+        return 0;
 }
 
 static int send_graft(Node *node, Session *session, const Message *message, usec_t now_usec) {
-        turn_eager(node, &session->up->gossip);
+        int r;
+
+        r = turn_eager(node, session);
+        if (r < 0)
+                return r;
         session->up->gossip.grafted_usec = now_usec;
         node->counters[COUNTER_GRAFTS_SENT]++;
         return session_send(node, session, message);
@@ -273,7 +294,7 @@ static int send_graft(Node *node, Session *session, const Message *message, usec
 
 bool plumtree_has_tree(const Node *node) {
         for (const Session *session = node->sessions; session && !node->settings.params.gossip_flood; session = session->next)
-                if (link_carries(session) && session->up->gossip.is_lazy)
+                if (link_carries(session) && (session->up->gossip.is_lazy || session->up->gossip.used_usec > 0))
                         return true;
         return false;
 }
@@ -287,6 +308,13 @@ static int prune(Node *node, Session *session) {
         return r < 0 ? r : turn_lazy(node, session);
 }
 
+/* The caller has few links yet: of those that it takes, the first messages show which is best. */
+static bool is_of_newcomer(const Node *node, const Session *session) {
+        size_t n = session_outgoing(session) ? links_n(node) - 1U : session->n_links;
+
+        return n < NEWCOMER_LINKS;
+}
+
 /*
  * Where there is a tree, a new link would make a cycle of it, and cycles of messages that come from all sides are cut in more than
  * one place. So it is lazy, unless it takes the place of an eager one that was lost.
@@ -295,13 +323,19 @@ int plumtree_link_up(Node *node, Session *session, usec_t now_usec) {
         Message message = { .type = MESSAGE_GRAFT };
         PeerNode *peer = node->peer;
 
-        if (peer->n_to_replace > 0)
+        if (peer->n_to_replace > 0) {
+                peer->n_to_replace--;
                 return send_graft(node, session, &message, now_usec);
-        return plumtree_has_tree(node) ? prune(node, session) : 0;
+        }
+        return plumtree_has_tree(node) && !is_of_newcomer(node, session) ? prune(node, session) : 0;
 }
 
 /* On a lazy link it was on its way when that was pruned, or has been asked for: that says nothing of its use. */
-void plumtree_on_first(Session *session, usec_t now_usec) {
+void plumtree_on_first(Node *node, Session *session, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
+        peer->is_alone = now_usec >= usec_add(peer->first_usec, ALONE_USEC);
+        peer->first_usec = now_usec;
         session->up->gossip.is_useful = !session->up->gossip.is_lazy;
         is_used(&session->up->gossip, now_usec);
 }
@@ -311,14 +345,18 @@ static bool is_of_tree(const LinkGossip *gossip, usec_t now_usec) {
         return gossip->is_useful || (gossip->used_usec > 0 && now_usec >= usec_add(gossip->used_usec, PROVEN_USEC));
 }
 
-/* What comes much later than the first copy was missed by somebody, who passes it on now. */
+/*
+ * What comes much later than the first copy was missed by somebody, who passes it on now. A message that is under way alone cuts
+ * every cycle once, where its copies meet.
+ */
 static bool is_to_be_pruned(Node *node, LinkGossip *gossip, const StoredMessage *stored, usec_t now_usec) {
         usec_t since_usec = MIN(usec_sub(now_usec, gossip->copy_usec), (usec_t) USEC_PER_SEC);
 
         gossip->copy_usec = now_usec;
         if (gossip->is_lazy)
                 return true;
-        if (!is_of_tree(gossip, now_usec) && (!stored || now_usec < usec_add(stored->stored_usec, OFFER_T1_USEC)))
+        if ((!is_of_tree(gossip, now_usec) || node->peer->is_alone) &&
+            (!stored || now_usec < usec_add(stored->stored_usec, OFFER_T1_USEC)))
                 return true;
         return random_below(&node->peer->broadcast_random, PRUNE_USEC) < since_usec;
 }
@@ -371,7 +409,11 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
 }
 
 int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
-        turn_eager(node, &session->up->gossip);
+        int r;
+
+        r = turn_eager(node, session);
+        if (r < 0)
+                return r;
         if (ranges->n_ranges > 0)
                 node->peer->grafted_usec = now_usec;
         return repair_on_want(node, session, ranges, now_usec);

@@ -92,22 +92,28 @@ static void test_a_link_that_carries_messages_for_a_second_is_not_pruned_at_once
         LinkId first = link_in(h, 1), second = link_in(h, 2);
 
         harness_set_answering(h, true);
-        send_message(h, first, 1);
-        harness_advance(h, 1 * SEC);
-        send_message(h, first, 2);
-        send_message(h, second, 2);
+        for (uint64_t i = 1; i <= 11; i++) {
+                send_message(h, first, i);
+                harness_advance(h, 100 * MSEC);
+        }
+        send_message(h, second, 11);
         assert_int_equal(counted(h, COUNTER_GOSSIP_DUPLICATES), 1);
         assert_int_equal(counted(h, COUNTER_PRUNES_SENT), 0);
+
+        /* But when no other message is under way, that is where the cycle is cut, and nowhere else. */
+        harness_advance(h, 900 * MSEC);
+        send_message(h, first, 12);
+        send_message(h, second, 12);
+        assert_int_equal(counted(h, COUNTER_PRUNES_SENT), 1);
 }
 
 /* Who passes on late what it missed makes no cycle by that. */
 static void test_a_late_copy_does_not_make_its_link_lazy(void **state) {
         Harness *h = *state;
-        LinkId first = link_in(h, 1), second;
+        LinkId first = link_in(h, 1), second = link_in(h, 2);
 
         harness_set_answering(h, true);
         send_message(h, first, 1);
-        second = link_in(h, 2);
         harness_advance(h, 500 * MSEC);
         send_message(h, second, 1);
         assert_int_equal(counted(h, COUNTER_GOSSIP_DUPLICATES), 1);
@@ -132,9 +138,23 @@ static void test_where_there_is_a_tree_a_new_link_is_lazy(void **state) {
 
         /* But the other end may need it. */
         send_ranges(h, third, MESSAGE_GRAFT, 0, 0);
+        expect_range(h, third, MESSAGE_IHAVE, 1, 1);
         send_message(h, first, 2);
         expect(h, third, MESSAGE_GOSSIP);
         expect_nothing(h, second);
+}
+
+/* The first messages show which of its links is the best. */
+static void test_a_new_link_of_a_newcomer_is_eager(void **state) {
+        Harness *h = *state;
+        Other newcomer = harness_peer(3);
+        LinkId first = link_in(h, 1), third;
+
+        send_prune(h, link_in(h, 2));
+        third = link_in_of(h, &newcomer, 3);
+        harness_drop_sent(h);
+        send_message(h, first, 1);
+        expect(h, third, MESSAGE_GOSSIP);
 }
 
 static void test_a_new_link_replaces_an_eager_one_that_is_gone(void **state) {
@@ -202,6 +222,21 @@ static void test_prune_makes_a_link_lazy_and_graft_eager(void **state) {
         assert_int_equal(counted(h, COUNTER_GOSSIP_REPAIRED), 1);
         send_message(h, from, 2);
         assert_int_equal(expect(h, to, MESSAGE_GOSSIP)->gossip.id.sequence, 2);
+}
+
+/* It would be neither sent nor announced on that link. */
+static void test_what_is_collected_is_announced_on_a_link_that_becomes_eager(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), to = link_in(h, 2);
+
+        send_prune(h, to);
+        send_message(h, from, 1);
+        send_message(h, from, 2);
+        expect_nothing(h, to);
+        send_ranges(h, to, MESSAGE_GRAFT, 0, 0);
+        expect_range(h, to, MESSAGE_IHAVE, 1, 2);
+        send_message(h, from, 3);
+        assert_int_equal(expect(h, to, MESSAGE_GOSSIP)->gossip.id.sequence, 3);
 }
 
 static void test_announcements_are_collected_into_ranges(void **state) {
@@ -424,10 +459,12 @@ int main(void) {
                 TEST(test_a_link_that_carries_messages_for_a_second_is_not_pruned_at_once),
                 TEST(test_a_late_copy_does_not_make_its_link_lazy),
                 TEST(test_where_there_is_a_tree_a_new_link_is_lazy),
+                TEST(test_a_new_link_of_a_newcomer_is_eager),
                 TEST(test_a_new_link_replaces_an_eager_one_that_is_gone),
                 TEST(test_a_lazy_link_that_is_gone_is_not_replaced),
                 TEST(test_who_has_no_other_eager_link_does_not_agree_to_prune),
                 TEST(test_prune_makes_a_link_lazy_and_graft_eager),
+                TEST(test_what_is_collected_is_announced_on_a_link_that_becomes_eager),
                 TEST(test_announcements_are_collected_into_ranges),
                 TEST(test_few_announcements_are_collected_for_longer_while_the_tree_is_whole),
                 TEST(test_many_announcements_wait_20_ms),

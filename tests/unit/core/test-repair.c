@@ -174,6 +174,7 @@ static void test_a_listing_of_any_length_ends_with_one_that_is_not_full(void **s
         assert_int_equal(n = expect(h, link, MESSAGE_MSG_RANGES)->ranges.n_ranges, MESSAGE_RANGES_MAX);
         n += expect(h, link, MESSAGE_MSG_RANGES)->ranges.n_ranges;
         assert_int_equal(n, peer_n_stored(harness_node(h)));
+        expect(h, link, MESSAGE_PRUNE);
         expect_nothing(h, link);
 }
 
