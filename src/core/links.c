@@ -23,6 +23,7 @@
 #define REST_BUSY_USEC (10 * USEC_PER_SEC)
 #define REST_FAILED_USEC (30 * USEC_PER_SEC)
 #define ISOLATED_RETRY_USEC (5 * USEC_PER_SEC)
+#define REDRAW_USEC USEC_PER_SEC                /* a view of peers that failed */
 #define SLOW_DIAL_USEC (500 * USEC_PER_MSEC)    /* a host that has not taken a call by then is likely gone: we go on to others */
 #define SLOW_DIALS_MAX (4 * DIALS_MAX)
 #define HINTS_RATE ((Rate) { 32, 10 * USEC_PER_SEC })   /* addresses that are taken from BUSY */
@@ -318,6 +319,29 @@ static void links_refill_view(Node *node) {
         }
 }
 
+/* After many have died at once most members are dead, and nobody knows it yet: a view full of them is drawn anew, for whoever has
+ * no link, or too few. Members that are not in the view, that is: nobody is called any earlier again. */
+static bool links_redraw(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        bool has_new = false;
+        size_t n;
+
+        if (peer->redrawn_usec > 0 && now_usec < usec_add(peer->redrawn_usec, REDRAW_USEC))
+                return false;
+        n = member_table_draw(&node->members, &node->random, peer->view.n_passive_max);
+        for (size_t i = 0; i < n; i++) {
+                const Record *record = &node->members.members[i]->record;
+
+                if (record->state == MEMBER_ALIVE && record->n_addresses > 0 && !is_linked(node, &record->id) &&
+                    !view_has(&peer->view, &record->id) &&
+                    view_replace_failed(&peer->view, &record->id, record->addresses, now_usec))
+                        has_new = true;
+        }
+        if (has_new)
+                peer->redrawn_usec = now_usec;
+        return has_new;
+}
+
 /* Ourselves, or somebody we have a session with already: a link follows from that one if from any. A second dial
  * would only replace it, and two nodes that both do so never come to rest. */
 bool links_is_useless(const Node *node, const Candidate *candidate) {
@@ -347,6 +371,10 @@ int links_fill(Node *node, usec_t now_usec) {
                 Candidate candidate;
 
                 if (!view_draw(&peer->view, isolated, now_usec, &candidate, &wait_usec)) {
+                        if (links_redraw(node, now_usec))
+                                continue;
+                        if (peer->redrawn_usec > 0 && now_usec < usec_add(peer->redrawn_usec, REDRAW_USEC))
+                                wait_usec = MIN(wait_usec, usec_add(peer->redrawn_usec, REDRAW_USEC));
                         if (isolated && n_pending == 0 && peer->view.n_lost > 0) {
                                 usec_t retry_usec = usec_add(now_usec, random_jitter(&node->random, ISOLATED_RETRY_USEC));
 

@@ -122,6 +122,7 @@ struct PeerNode {
         usec_t first_usec;              /* when a message came that we did not have, */
         bool is_alone;                  /* and none for a while before that */
         unsigned n_to_replace;          /* eager links that were lost, and no other has become eager since */
+        usec_t redrawn_usec;            /* when candidates that failed were last replaced by other members; 0: never */
         usec_t grafted_usec;            /* when GRAFT was last sent or received; 0: never */
         NodeIdentity publisher;         /* as which we publish: */
         uint64_t sequence;              /* of our last message */

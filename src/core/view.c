@@ -197,6 +197,22 @@ bool view_fail(View *view, const Address *address, usec_t until_usec) {
         return !again;
 }
 
+bool view_replace_failed(View *view, const NodeId *id, const Address *address, usec_t now_usec) {
+        if (!address_is_dialable(address))
+                return false;
+        for (size_t i = 0; i < view->n_passive; i++) {
+                Candidate failed = view->passive[i];
+
+                if (!failed.failed || failed.rest_usec <= now_usec)
+                        continue;
+                view_place(view, view->passive + i, id, address, 0);
+                if (failed.bucket == 0)
+                        view_lose(view, &failed.id, &failed.address);
+                return true;
+        }
+        return false;
+}
+
 void view_remove(View *view, const NodeId *id, const Address *address) {
         candidates_remove(view->passive, &view->n_passive, id, address);
 }

@@ -71,6 +71,9 @@ void view_rest(View *view, const Address *address, usec_t until_usec, bool refus
 /* The same for one that failed. False when it did so the last time, too. */
 bool view_fail(View *view, const Address *address, usec_t until_usec);
 
+/* Adds a passive peer in the place of one that failed and rests, which goes into the lost-peer memory. False: there is none. */
+bool view_replace_failed(View *view, const NodeId *id, const Address *address, usec_t now_usec);
+
 /* Moves a peer to the lost-peer memory: it did not answer, or it is linked and worth remembering. */
 void view_lose(View *view, const NodeId *id, const Address *address);
 

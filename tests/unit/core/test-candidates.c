@@ -87,6 +87,59 @@ static void test_who_refuses_even_the_isolated_is_left_alone_for_longer(void **s
 
 /* ---- the memory ---- */
 
+static void send_members(Harness *h, LinkId link, uint8_t first, uint8_t n) {
+        for (uint8_t i = 0; i < n; i++) {
+                Message message = { .type = MESSAGE_MEMBERS };
+
+                message.members.n_records = 1;
+                message.members.records[0] = record_of((uint8_t) (first + i), MEMBER_ALIVE);
+                harness_send(h, link, &message);
+        }
+}
+
+/* As after many have died at once: 30 passive peers of 90 members, and nobody who answers. */
+static void test_when_all_that_are_known_fail_others_are_drawn_once_a_second(void **state) {
+        NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        unsigned n_dials = 0, n_hosts = 0, n_calls[256] = {};
+        LinkId from, link;
+        (void) state;
+
+        settings.params.shuffle_usec = 0;
+        h = peer_new(&settings);
+        from = link_in(h, 1);
+        send_members(h, from, 100, 90);
+        send_close(h, from, CLOSE_DONE);
+        for (unsigned i = 0; i < 9000; i += 10) {
+                for (uint8_t host; (host = next_dial(h, &link)) != 0; n_dials++) {
+                        n_hosts += n_calls[host]++ == 0;
+                        harness_change(h, link, LINK_RESET);
+                }
+                if (i == 900)
+                        assert_in_range(n_dials, 30, 65);
+                harness_advance(h, 10 * MSEC);
+        }
+        assert_in_range(n_hosts, 85, 91);
+        assert_true(n_dials < 330);
+}
+
+/* Whom it has in its view already it does not call any earlier. */
+static void test_where_there_are_no_others_who_fails_rests(void **state) {
+        _cleanup_(harness_freep) Harness *h = peer_with_candidates(0);
+        unsigned n_dials = 0;
+        LinkId from = link_in(h, 1), link;
+        (void) state;
+
+        harness_set_answering(h, true);
+        send_members(h, from, 100, 10);
+        for (unsigned i = 0; i < 1000; i++) {
+                for (; next_dial(h, &link) != 0; n_dials++)
+                        harness_change(h, link, LINK_RESET);
+                harness_advance(h, 10 * MSEC);
+        }
+        assert_int_equal(n_dials, 10);
+}
+
 static void test_what_is_lost_is_tried_again_when_nobody_else_is_left(void **state) {
         _cleanup_(harness_freep) Harness *h = peer_with_candidates(2);
         LinkId link;
@@ -225,6 +278,8 @@ int main(void) {
                 cmocka_unit_test(test_who_is_busy_rests_10_seconds_and_who_fails_30),
                 cmocka_unit_test(test_who_has_no_link_does_not_wait_for_the_busy),
                 cmocka_unit_test(test_who_refuses_even_the_isolated_is_left_alone_for_longer),
+                cmocka_unit_test(test_when_all_that_are_known_fail_others_are_drawn_once_a_second),
+                cmocka_unit_test(test_where_there_are_no_others_who_fails_rests),
                 cmocka_unit_test(test_what_is_lost_is_tried_again_when_nobody_else_is_left),
                 cmocka_unit_test(test_lost_ones_are_tried_to_merge_every_10_minutes),
                 cmocka_unit_test(test_the_memory_is_given_and_taken_best_first),

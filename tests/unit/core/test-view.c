@@ -411,6 +411,25 @@ static void test_who_fails_twice_is_told_apart(void **state) {
         assert_int_equal(view->n_passive, 1);
 }
 
+static void test_another_takes_the_place_of_one_that_failed(void **state) {
+        View *view = *state;
+        NodeId id = ID(9);
+        Address address = harness_address(9, 6000), failed = harness_address(2, 6000), busy = harness_address(3, 6000);
+
+        for (uint8_t n = 1; n <= 3; n++)
+                add(view, n);
+        assert_false(view_replace_failed(view, &id, &address, 50));
+        view_rest(view, &busy, 100, true);
+        assert_true(view_fail(view, &failed, 100));
+        assert_false(view_replace_failed(view, &id, &address, 100));    /* it has rested */
+        assert_true(view_replace_failed(view, &id, &address, 50));
+        assert_true(has(view, 1) && has(view, 3) && has(view, 9));
+        assert_false(has(view, 2));
+        assert_int_equal(view->n_lost, 1);
+        assert_true(address_equal(&view->lost[0].address, &failed));
+        assert_false(view_replace_failed(view, &id, &address, 50));
+}
+
 static void test_a_sample_is_of_those_that_can_be_named_and_reached(void **state) {
         View *view = *state;
         Address unnamed = harness_address(9, 6000), failed = harness_address(2, 6000), busy = harness_address(3, 6000);
@@ -484,6 +503,7 @@ int main(void) {
                 cmocka_unit_test(test_an_exchange_gives_up_what_was_sent_first),
                 TEST(test_who_fails_twice_is_told_apart),
                 TEST(test_whoever_there_is_no_memory_for_is_not_taken_up),
+                TEST(test_another_takes_the_place_of_one_that_failed),
                 TEST(test_a_sample_is_of_those_that_can_be_named_and_reached),
         };
 
