@@ -326,7 +326,8 @@ static bool links_redraw(Node *node, usec_t now_usec) {
         bool has_new = false;
         size_t n;
 
-        if (peer->redrawn_usec > 0 && now_usec < usec_add(peer->redrawn_usec, REDRAW_USEC))
+        if (node->members.n <= peer->view.n_passive + links_n(node) ||
+            (peer->redrawn_usec > 0 && now_usec < usec_add(peer->redrawn_usec, REDRAW_USEC)))
                 return false;
         n = member_table_draw(&node->members, &node->random, peer->view.n_passive_max);
         for (size_t i = 0; i < n; i++) {
@@ -515,7 +516,7 @@ static int links_up_ended(Node *node, Session *session, SessionEnd end, usec_t n
 
         if (end == END_LOST)
                 return suspicion_lost(node, session, now_usec);
-        if (session->reason == (end == END_CLOSED ? CLOSE_LEAVING : CLOSE_TIMEOUT))
+        if (session->reason == (end == END_CLOSED ? CLOSE_LEAVING : CLOSE_TIMEOUT) || node->state == NODE_STOPPING)
                 return 0;               /* nobody to dial soon */
 
         view_add(&node->peer->view, &session->id, session->addresses);

@@ -221,6 +221,7 @@ int rotation_begin(Node *node, usec_t now_usec);
 /* The oldest outgoing links, the eldest first. Return: how many. */
 size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]);
 /* A random outgoing link that is no anchor and not @newcomer, a lazy one if there is any; NULL: there is none. */
+void rotation_stop(Node *node);                         /* the anchors become the last that are remembered */
 Session *rotation_victim(Node *node, const Session *newcomer, usec_t now_usec);
 
 /* ---- sample.c ---- */

@@ -83,6 +83,7 @@ static int peer_start(Node *node, usec_t now_usec) {
 
 static int peer_stop(Node *node, usec_t now_usec) {
         crawl_stop(node);
+        rotation_stop(node);
         node_persist(node, PERSIST_PEERS);
         node_persist(node, PERSIST_PUBLISHED);
         return registrar_leave(node);

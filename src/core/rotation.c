@@ -44,6 +44,14 @@ size_t rotation_anchors(const Node *node, const Session *ret[static ANCHORS]) {
         return MIN(n, (size_t) ANCHORS);
 }
 
+/* The links have gone by the time the memory is saved. */
+void rotation_stop(Node *node) {
+        const Session *anchors[ANCHORS];
+
+        for (size_t n = rotation_anchors(node, anchors); n > 0; n--)
+                view_lose(&node->peer->view, &anchors[n - 1]->id, anchors[n - 1]->addresses);
+}
+
 /* One that carries messages goes only when it is old: nobody keeps it for good by being the first with every message. */
 static bool may_go(const Node *node, const Session *session, usec_t now_usec) {
         return session->up->gossip.is_lazy || !plumtree_has_tree(node) ||

@@ -184,6 +184,10 @@ static void test_anchors_are_remembered_and_dialled_first(void **state) {
                         for (size_t j = 0; j < i; j++)
                                 assert_false(node_id_equal(&remembered[i].id, &remembered[j].id));
 
+                /* It is when it stops that this is saved, and its links go. */
+                harness_stop(h);
+                assert_int_equal(peer_n_links(harness_node(h)), 0);
+                n = peer_lost(harness_node(h), remembered, 32);
                 assert_int_equal(peer_set_lost(harness_node(again), remembered, n), 0);
                 harness_start(again);
                 expect_dial(again, hosts[0]);
