@@ -116,18 +116,10 @@ int repair_on_timer(Node *node, usec_t now_usec) {
         return repair_ask(node, chosen, now_usec);
 }
 
-/* To a node that has other links, for as long as messages take. One that has none is sent nothing that it does not ask for. */
-static bool may_be_on_its_way(const Node *node, const Session *but) {
-        for (const Session *session = node->sessions; session; session = session->next)
-                if (session != but && link_carries(session) && session->up->gossip.listed_usec > 0)
-                        return true;
-        return but->up->gossip.listed_usec > 0;
-}
-
 int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec) {
         LinkGossip *gossip = &session->up->gossip;
         bool is_awaited = gossip->is_listing_awaited;
-        usec_t wait_usec = may_be_on_its_way(node, session) ? OFFER_T1_USEC : 0;
+        usec_t wait_usec = gossip->listed_usec > 0 ? OFFER_T1_USEC : 0; /* since then it may be on its way */
         int r;
 
         for (size_t i = 0; i < ranges->n_ranges; i++) {
