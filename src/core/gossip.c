@@ -18,12 +18,16 @@
 #define HELLO_TOPIC "/p2pnet/hello"
 #define HELLO_MEMBERS_MAX 64U
 
-/* In our name, and not by us. */
-static bool gossip_is_forged(const Node *node, const MessageId *id) {
+int gossip_on_shown(Node *node, const MessageId *id, usec_t now_usec) {
         const NodeIdentity *own = &node->identity;
+        int r = 0;
 
-        return node_id_equal(&id->origin, &own->id) &&
-               (id->epoch > own->epoch || (id->epoch == own->epoch && id->sequence > node->peer->sequence));
+        if (!node_id_equal(&id->origin, &own->id) ||
+            (id->epoch == own->epoch ? id->sequence <= node->peer->sequence : id->epoch < own->epoch))
+                return 0;
+        if (id->epoch < EPOCH_MAX)
+                r = node_leave_epoch(node, id->epoch, now_usec);
+        return r < 0 ? r : 1;
 }
 
 /* Nothing honest is that old. */
@@ -72,11 +76,11 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
 
         /* Whoever sends what it announced has kept its word, whatever becomes of that here. */
         offers_came(&peer->offers, &gossip->id, session->link, now_usec);
-        if (gossip_is_forged(node, &gossip->id)) {
-                /* Whoever believes it takes ours for older ones, until there are some of a later epoch. */
+        r = gossip_on_shown(node, &gossip->id, now_usec);
+        if (r > 0)
                 node->counters[COUNTER_GOSSIP_REFUSED]++;
-                return gossip->id.epoch < EPOCH_MAX ? node_leave_epoch(node, gossip->id.epoch, now_usec) : 0;
-        }
+        if (r != 0)
+                return MIN(r, 0);
         if (gossip_is_impossible(node, gossip) || gossip_is_unconfirmed(node, &gossip->id)) {
                 node->counters[COUNTER_GOSSIP_REFUSED]++;
                 return 0;

@@ -381,6 +381,9 @@ void members_free(Node *node);
 
 /* ---- gossip.c ---- */
 
+/* Somebody has that message, or says so. When it is in our name, and not by us, all that believe it take what we publish next for
+ * something older: we go on in a later epoch. Return: 1: so it was; 0; -ENOMEM. */
+int gossip_on_shown(Node *node, const MessageId *id, usec_t now_usec);
 /* GOSSIP, IHAVE, GRAFT, PRUNE, MSG_RANGES, MSG_WANT. */
 int gossip_on_any(Node *node, Session *session, const Message *message, usec_t now_usec);
 int gossip_hello(Node *node, usec_t now_usec);
@@ -420,8 +423,8 @@ int plumtree_tick(Node *node, usec_t now_usec);
 
 /* ---- repair.c ---- */
 
-/* Something of that range never came. */
-bool repair_lacks(const Node *node, const Range *range);
+/* Something of a range that somebody has never came. Return: 1, 0, -ENOMEM. */
+int repair_lacks(Node *node, const Range *range, usec_t now_usec);
 int repair_link_up(Node *node, Session *session, usec_t now_usec);
 int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
 int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);

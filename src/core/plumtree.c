@@ -396,7 +396,10 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
                 const Range *range = ranges->ranges + i;
                 int r;
 
-                if (!repair_lacks(node, range))
+                r = repair_lacks(node, range, now_usec);
+                if (r < 0)
+                        return r;
+                if (r == 0)
                         continue;
                 r = offers_add(&peer->offers, range, session->link, false, OFFER_T1_USEC, now_usec);
                 if (r < 0)

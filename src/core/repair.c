@@ -26,13 +26,18 @@
 
 /* ---- asking ---- */
 
-bool repair_lacks(const Node *node, const Range *range) {
+int repair_lacks(Node *node, const Range *range, usec_t now_usec) {
         const SeenOrigin *origin;
         uint64_t first, last;
+        int r;
+
+        r = gossip_on_shown(node, &(MessageId) { range->origin, range->epoch, range->last }, now_usec);
+        if (r != 0)
+                return MIN(r, 0);
 
         /* What we published ourselves we know best. */
         if (range->epoch == node->identity.epoch && node_id_equal(&range->origin, &node->identity.id))
-                return false;
+                return 0;
         origin = seen_find(&node->peer->seen, &range->origin, range->epoch);
         return !origin || seen_missing(origin, range->first, range->last, &first, &last);
 }
@@ -123,9 +128,9 @@ int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, 
         int r;
 
         for (size_t i = 0; i < ranges->n_ranges; i++) {
-                if (!repair_lacks(node, ranges->ranges + i))
-                        continue;
-                r = offers_add(&node->peer->offers, ranges->ranges + i, session->link, true, wait_usec, now_usec);
+                r = repair_lacks(node, ranges->ranges + i, now_usec);
+                if (r > 0)
+                        r = offers_add(&node->peer->offers, ranges->ranges + i, session->link, true, wait_usec, now_usec);
                 if (r < 0)
                         return r;
         }

@@ -265,6 +265,34 @@ static void test_what_is_said_in_our_name_is_refused_and_followed_by_a_later_epo
         assert_true(harness_is_up(h, link));
 }
 
+/* It need not come here itself: others have it, and believe it. */
+static void test_what_is_announced_or_listed_in_our_name_is_followed_by_a_later_epoch(void **state) {
+        const MessageType types[] = { MESSAGE_IHAVE, MESSAGE_MSG_RANGES };
+        Harness *h = *state;
+        LinkId link = link_in(h, 1);
+        const Node *node = harness_node(h);
+        MessageId id;
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                Message message = { .type = types[i] };
+                Range *range = message.ranges.ranges;
+                uint64_t epoch = node_identity(node)->epoch;
+
+                assert_int_equal(publish(h, "/a", 1, &id), 0);
+                message.ranges.n_ranges = 1;
+                *range = (Range) { .origin = id.origin, .epoch = epoch, .first = 1, .last = 1 };
+                harness_send(h, link, &message);
+                assert_int_equal(node_identity(node)->epoch, epoch);    /* our own */
+                range->last = 2;
+                harness_send(h, link, &message);
+                assert_true(node_identity(node)->epoch > epoch);
+                harness_advance(h, 1 * SEC);
+                assert_null(harness_find(h, link, MESSAGE_GRAFT));
+                assert_null(harness_find(h, link, MESSAGE_MSG_WANT));
+        }
+        assert_true(harness_is_up(h, link));
+}
+
 /* Four times in 10 s, and for what came meanwhile when these are over. */
 static void test_epochs_are_not_left_too_often(void **state) {
         Harness *h = *state;
@@ -378,6 +406,7 @@ int main(void) {
                 TEST(test_names_come_from_the_member_table),
                 TEST(test_what_no_honest_copy_says_is_refused),
                 TEST(test_what_is_said_in_our_name_is_refused_and_followed_by_a_later_epoch),
+                TEST(test_what_is_announced_or_listed_in_our_name_is_followed_by_a_later_epoch),
                 TEST(test_epochs_are_not_left_too_often),
                 TEST(test_epochs_that_no_record_confirms_displace_nothing),
                 TEST(test_gossip_has_no_place_before_a_link),
