@@ -57,7 +57,7 @@ static bool is_missed_less(const Session *a, const Session *b) {
 }
 
 /* The inbound link whose other end will miss it least. */
-Session *links_most_linked_in(Node *node, const Session *but) {
+Session *links_least_missed_in(Node *node, const Session *but) {
         Session *most = NULL;
 
         for (Session *session = node->sessions; session; session = session->next)
@@ -158,7 +158,7 @@ int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neigh
         if (r > 0) {
                 if (!links_have_room(node, params->links_extra)) {
                         /* There is one: those that we chose ourselves are never so many. */
-                        Session *out = params->links_evict_any ? links_random(node, NULL) : links_most_linked_in(node, NULL);
+                        Session *out = params->links_evict_any ? links_random(node, NULL) : links_least_missed_in(node, NULL);
 
                         if (out) {
                                 r = links_disconnect(node, out, CLOSE_BUSY, "The place is needed for a peer without links.",

@@ -240,7 +240,7 @@ static int links_drop_surplus(Node *node, const Session *but, const char *detail
                         return r;
         }
         while (!params->links_shared && node->peer->n_in > params->links_inbound + 1 &&
-               (session = links_most_linked_in(node, but))) {
+               (session = links_least_missed_in(node, but))) {
                 r = links_disconnect(node, session, CLOSE_BUSY, detail, now_usec);
                 if (r < 0)
                         return r;
@@ -302,6 +302,11 @@ int links_dial(Node *node, const NodeId *id, const Address *address, Priority pr
 }
 
 /* Members are where candidates come from; the passive view is what we have picked of them. */
+static bool is_candidate(const Node *node, const Record *record) {
+        return record->state == MEMBER_ALIVE && record->n_addresses > 0 && !is_linked(node, &record->id) &&
+               !view_has(&node->peer->view, &record->id);
+}
+
 static void links_refill_view(Node *node) {
         View *view = &node->peer->view;
         size_t n;
@@ -313,29 +318,36 @@ static void links_refill_view(Node *node) {
         for (size_t i = 0; i < n && view->n_passive < view->n_passive_max; i++) {
                 const Record *record = &node->members.members[i]->record;
 
-                if (record->state == MEMBER_ALIVE && record->n_addresses > 0 && !is_linked(node, &record->id) &&
-                    !view_has(view, &record->id))
+                if (is_candidate(node, record))
                         view_add(view, &record->id, record->addresses);
         }
 }
 
-/* After many have died at once most members are dead, and nobody knows it yet: a view full of them is drawn anew, for whoever has
- * no link, or too few. Members that are not in the view, that is: nobody is called any earlier again. */
+/* When the view may be drawn anew; USEC_INFINITY: no need, for all members are in it, or linked. */
+static usec_t links_redraw_due(const Node *node) {
+        const PeerNode *peer = node->peer;
+
+        if (node->members.n <= peer->view.n_passive + links_n(node))
+                return USEC_INFINITY;
+        return peer->redrawn_usec > 0 ? usec_add(peer->redrawn_usec, REDRAW_USEC) : 0;
+}
+
+/*
+ * After many have died at once most members are dead, and nobody knows it yet: a view full of them is drawn anew, for whoever has
+ * no link, or too few. Members that are not in the view, that is: nobody is called any earlier again.
+ */
 static bool links_redraw(Node *node, usec_t now_usec) {
         PeerNode *peer = node->peer;
         bool has_new = false;
         size_t n;
 
-        if (node->members.n <= peer->view.n_passive + links_n(node) ||
-            (peer->redrawn_usec > 0 && now_usec < usec_add(peer->redrawn_usec, REDRAW_USEC)))
+        if (now_usec < links_redraw_due(node))
                 return false;
         n = member_table_draw(&node->members, &node->random, peer->view.n_passive_max);
         for (size_t i = 0; i < n; i++) {
                 const Record *record = &node->members.members[i]->record;
 
-                if (record->state == MEMBER_ALIVE && record->n_addresses > 0 && !is_linked(node, &record->id) &&
-                    !view_has(&peer->view, &record->id) &&
-                    view_replace_failed(&peer->view, &record->id, record->addresses, now_usec))
+                if (is_candidate(node, record) && view_replace_failed(&peer->view, &record->id, record->addresses, now_usec))
                         has_new = true;
         }
         if (has_new)
@@ -374,8 +386,8 @@ int links_fill(Node *node, usec_t now_usec) {
                 if (!view_draw(&peer->view, isolated, now_usec, &candidate, &wait_usec)) {
                         if (links_redraw(node, now_usec))
                                 continue;
-                        if (peer->redrawn_usec > 0 && now_usec < usec_add(peer->redrawn_usec, REDRAW_USEC))
-                                wait_usec = MIN(wait_usec, usec_add(peer->redrawn_usec, REDRAW_USEC));
+                        if (now_usec < links_redraw_due(node))
+                                wait_usec = MIN(wait_usec, links_redraw_due(node));
                         if (isolated && n_pending == 0 && peer->view.n_lost > 0) {
                                 usec_t retry_usec = usec_add(now_usec, random_jitter(&node->random, ISOLATED_RETRY_USEC));
 

@@ -200,18 +200,6 @@ uint64_t offers_lowest(const Offers *offers, const NodeId *id, uint64_t epoch) {
         return lowest;
 }
 
-bool offers_are_asked(const Offers *offers, LinkId link) {
-        const OfferLink *found = link_find(offers, link);
-
-        if (!found || found->n == 0)
-                return false;
-        for (const OfferOrigin *origin = offers->origins; origin; origin = origin->hh.next)
-                for (size_t i = 0; i < origin->n; i++)
-                        if (origin->offers[i].link == link && origin->offers[i].asked_usec > 0)
-                                return true;
-        return false;
-}
-
 /* ---- asking ---- */
 
 static bool offer_is_under_way(const Offer *offer, usec_t now_usec) {

@@ -75,8 +75,6 @@ void offers_forget_link(Offers *offers, LinkId link);
 bool offers_cover(const Offers *offers, const NodeId *id, uint64_t epoch, uint64_t first, uint64_t last);
 /* The lowest sequence that is offered; 0: none. */
 uint64_t offers_lowest(const Offers *offers, const NodeId *id, uint64_t epoch);
-/* Whether that link was asked for messages that have not come yet. */
-bool offers_are_asked(const Offers *offers, LinkId link);
 /* How many offers of that link ran out, since it last kept one. */
 unsigned offers_broken(const Offers *offers, LinkId link);
 

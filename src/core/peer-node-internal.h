@@ -209,7 +209,7 @@ int links_on_neighbor(Node *node, Session *session, const NeighborMessage *neigh
 int links_decide(Node *node, usec_t now_usec);
 int links_on_undecided_timer(Node *node, usec_t now_usec);
 /* The inbound link whose other end will miss it least, and not @but; NULL: there is none. */
-Session *links_most_linked_in(Node *node, const Session *but);
+Session *links_least_missed_in(Node *node, const Session *but);
 Session *links_random(Node *node, const Session *but);  /* of either direction, and not @but; NULL: there is none */
 
 /* ---- rotation.c ---- */
@@ -423,8 +423,8 @@ int plumtree_tick(Node *node, usec_t now_usec);
 
 /* ---- repair.c ---- */
 
-/* Something of a range that somebody has never came. Return: 1, 0, -ENOMEM. */
-int repair_lacks(Node *node, const Range *range, usec_t now_usec);
+/* A link offers messages, by offers_add(). Return: 1: some of them never came; 0; -ENOMEM. */
+int repair_on_offer(Node *node, Session *session, const Range *range, bool is_listed, usec_t wait_usec, usec_t now_usec);
 int repair_link_up(Node *node, Session *session, usec_t now_usec);
 int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);
 int repair_on_want(Node *node, Session *session, const RangesMessage *ranges, usec_t now_usec);

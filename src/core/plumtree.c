@@ -24,7 +24,8 @@
  *    on. The same goes for copies that come late: who passes on what it missed makes no cycle by that. But a message that is
  *    under way alone (ALONE_USEC) cuts each cycle once, so it does.
  *  - Announcements are ranges of sequence numbers, so that they cost next to nothing at any rate.
- *  - An eager link whose queue is full stays eager: messages wait in the store until it has room.
+ *  - An eager link whose queue is full stays eager: messages wait in the store until it has room. When BEHIND_MAX ranges wait,
+ *    this end alone turns lazy: what the other one has to say may come none the slower.
  *  - The paper's optimisation by hop counts is left out: it made the last delivery later, not earlier.
  * With params.gossip_flood (profile classic) no link is pruned.
  */
@@ -349,28 +350,29 @@ static bool is_of_tree(const LinkGossip *gossip, usec_t now_usec) {
  * What comes much later than the first copy was missed by somebody, who passes it on now. A message that is under way alone cuts
  * every cycle once, where its copies meet.
  */
-static bool is_to_be_pruned(Node *node, LinkGossip *gossip, const StoredMessage *stored, usec_t now_usec) {
+static bool is_to_be_pruned(Node *node, LinkGossip *gossip, const MessageId *id, usec_t now_usec) {
         usec_t since_usec = MIN(usec_sub(now_usec, gossip->copy_usec), (usec_t) USEC_PER_SEC);
 
         gossip->copy_usec = now_usec;
         if (gossip->is_lazy)
                 return true;
-        if ((!is_of_tree(gossip, now_usec) || node->peer->is_alone) &&
-            (!stored || now_usec < usec_add(stored->stored_usec, OFFER_T1_USEC)))
-                return true;
+        if (!is_of_tree(gossip, now_usec) || node->peer->is_alone) {
+                const StoredMessage *stored = store_find(&node->peer->store, &id->origin, id->epoch, id->sequence);
+
+                if (!stored || now_usec < usec_add(stored->stored_usec, OFFER_T1_USEC))
+                        return true;
+        }
         return random_below(&node->peer->broadcast_random, PRUNE_USEC) < since_usec;
 }
 
 int plumtree_on_duplicate(Node *node, Session *session, const MessageId *id, usec_t now_usec) {
-        const StoredMessage *stored = store_find(&node->peer->store, &id->origin, id->epoch, id->sequence);
         LinkGossip *gossip = &session->up->gossip;
 
         if (!link_carries(session) || node->settings.params.gossip_flood)
                 return 0;
         if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec))
                 return 0;
-
-        if (!is_to_be_pruned(node, gossip, stored, now_usec))
+        if (!is_to_be_pruned(node, gossip, id, now_usec))
                 return 0;
 
         gossip->pruned_usec = now_usec;
@@ -393,18 +395,11 @@ int plumtree_on_ihave(Node *node, Session *session, const RangesMessage *ranges,
         bool has_new = false;
 
         for (size_t i = 0; i < ranges->n_ranges; i++) {
-                const Range *range = ranges->ranges + i;
-                int r;
+                int r = repair_on_offer(node, session, ranges->ranges + i, false, OFFER_T1_USEC, now_usec);
 
-                r = repair_lacks(node, range, now_usec);
                 if (r < 0)
                         return r;
-                if (r == 0)
-                        continue;
-                r = offers_add(&peer->offers, range, session->link, false, OFFER_T1_USEC, now_usec);
-                if (r < 0)
-                        return r;
-                has_new = true;
+                has_new = has_new || r > 0;
         }
         if (has_new)
                 timer_set(&node->timers, &peer->graft, MIN(peer->graft.when_usec, usec_add(now_usec, OFFER_T1_USEC)));

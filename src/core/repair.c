@@ -26,20 +26,27 @@
 
 /* ---- asking ---- */
 
-int repair_lacks(Node *node, const Range *range, usec_t now_usec) {
+static bool repair_lacks(const Node *node, const Range *range) {
         const SeenOrigin *origin;
         uint64_t first, last;
+
+        /* What we published ourselves we know best. */
+        if (range->epoch == node->identity.epoch && node_id_equal(&range->origin, &node->identity.id))
+                return false;
+        origin = seen_find(&node->peer->seen, &range->origin, range->epoch);
+        return !origin || seen_missing(origin, range->first, range->last, &first, &last);
+}
+
+int repair_on_offer(Node *node, Session *session, const Range *range, bool is_listed, usec_t wait_usec, usec_t now_usec) {
         int r;
 
         r = gossip_on_shown(node, &(MessageId) { range->origin, range->epoch, range->last }, now_usec);
         if (r != 0)
                 return MIN(r, 0);
-
-        /* What we published ourselves we know best. */
-        if (range->epoch == node->identity.epoch && node_id_equal(&range->origin, &node->identity.id))
+        if (!repair_lacks(node, range))
                 return 0;
-        origin = seen_find(&node->peer->seen, &range->origin, range->epoch);
-        return !origin || seen_missing(origin, range->first, range->last, &first, &last);
+        r = offers_add(&node->peer->offers, range, session->link, is_listed, wait_usec, now_usec);
+        return r < 0 ? r : 1;
 }
 
 /* Only what will still be there when it is asked for at once: else the other end would wait for it in vain. */
@@ -128,9 +135,7 @@ int repair_on_ranges(Node *node, Session *session, const RangesMessage *ranges, 
         int r;
 
         for (size_t i = 0; i < ranges->n_ranges; i++) {
-                r = repair_lacks(node, ranges->ranges + i, now_usec);
-                if (r > 0)
-                        r = offers_add(&node->peer->offers, ranges->ranges + i, session->link, true, wait_usec, now_usec);
+                r = repair_on_offer(node, session, ranges->ranges + i, true, wait_usec, now_usec);
                 if (r < 0)
                         return r;
         }
