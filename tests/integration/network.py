@@ -156,8 +156,9 @@ class Network:
         processes = {**self.processes, **({"the bus": self.bus} if self.bus else {})}
         for process in processes.values():
             if process.poll() is None:
-                process.terminate()
+                # In this order: one that ends already, and is looked at by LeakSanitizer, would stand still at a SIGCONT for ever.
                 process.send_signal(signal.SIGCONT)
+                process.terminate()
 
         faults = []
         for name, process in processes.items():
