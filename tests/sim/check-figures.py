@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 N = '40'
-FEWER = {'back-again-long': '3'}        # of 600,000 messages
+FEWER = {'back-again-long': '3', 'churn': '12'}      # of 600,000 messages; of 200 rounds
 
 
 def main():

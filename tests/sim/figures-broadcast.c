@@ -3,10 +3,39 @@
 /* Figures of broadcast: whom messages reach, at what cost, and when. */
 
 #include "figures.h"
+
+#include <sys/resource.h>
+
 #include "sim-traffic.h"
 
 #define N_WARM_UP 20U           /* messages before those that count */
 #define N_MESSAGES 20U
+
+typedef struct SteadyReport {
+        double reached;         /* %, the worst message */
+        double redundancy;      /* in the mean */
+        double last_hop;        /* the worst */
+} SteadyReport;
+
+static SteadyReport measure_one_sender(Sim *sim, unsigned n_peers) {
+        SteadyReport report = { .reached = 100 };
+        MessageId ids[N_WARM_UP + N_MESSAGES] = {};
+
+        sim_run_for(sim, 60 * USEC_PER_SEC);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                (void) sim_publish(sim, N_SEEDS, "/figure", "payload", ids + i);
+                sim_run_for(sim, 2 * USEC_PER_SEC);
+        }
+        sim_run_for(sim, 5 * USEC_PER_SEC);
+        for (size_t i = N_WARM_UP; i < ELEMENTSOF(ids); i++) {
+                BroadcastReport message = sim_broadcast(sim, ids + i);
+
+                report.reached = MIN(report.reached, 100.0 * message.n_delivered / n_peers);
+                report.redundancy += message.redundancy / N_MESSAGES;
+                report.last_hop = MAX(report.last_hop, (double) message.last_hop);
+        }
+        return report;
+}
 
 static void figure_one_sender(FigureContext *context) {
         _cleanup_samples_ Samples reached = {}, redundancy = {}, last_hop = {};
@@ -16,29 +45,45 @@ static void figure_one_sender(FigureContext *context) {
         params.hello_count = 0;
         for (uint64_t run; figure_next_run(context, &run);) {
                 _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, context->n, &params);
-                MessageId ids[N_WARM_UP + N_MESSAGES] = {};
-                double worst_reached = 100, worst_hop = 0, sum = 0;
+                SteadyReport report = measure_one_sender(sim, context->n);
 
-                sim_run_for(sim, 60 * USEC_PER_SEC);
-                for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
-                        (void) sim_publish(sim, N_SEEDS, "/figure", "payload", ids + i);
-                        sim_run_for(sim, 2 * USEC_PER_SEC);
-                }
-                sim_run_for(sim, 5 * USEC_PER_SEC);
-                for (size_t i = N_WARM_UP; i < ELEMENTSOF(ids); i++) {
-                        BroadcastReport report = sim_broadcast(sim, ids + i);
-
-                        worst_reached = MIN(worst_reached, 100.0 * report.n_delivered / context->n);
-                        worst_hop = MAX(worst_hop, (double) report.last_hop);
-                        sum += report.redundancy;
-                }
-                samples_add(&reached, worst_reached);
-                samples_add(&redundancy, sum / N_MESSAGES);
-                samples_add(&last_hop, worst_hop);
+                samples_add(&reached, report.reached);
+                samples_add(&redundancy, report.redundancy);
+                samples_add(&last_hop, report.last_hop);
         }
         figure_at_least(context, "reached by each message", &reached, 100, " %");
         figure_at_most(context, "redundancy (RMR)", &redundancy, 0.01, "");
         figure_at_most(context, "last delivery", &last_hop, 15, " hops");
+}
+
+/* ---- nodes that list nobody ---- */
+
+/* The largest size that the process has had: what earlier runs needed is free for later ones. */
+static double resident_kib(void) {
+        struct rusage usage;
+
+        if (getrusage(RUSAGE_SELF, &usage) < 0)
+                abort();
+        return (double) usage.ru_maxrss;
+}
+
+static void figure_members_none(FigureContext *context) {
+        _cleanup_samples_ Samples reached = {}, redundancy = {}, size = {};
+        Params params = params_of_profile(PROFILE_LAN);
+
+        params.members_max = 0;
+        params.hello_count = 0;
+        for (uint64_t run; figure_next_run(context, &run);) {
+                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, context->n, &params);
+                SteadyReport report = measure_one_sender(sim, context->n);
+
+                samples_add(&reached, report.reached);
+                samples_add(&redundancy, report.redundancy);
+                samples_add(&size, resident_kib() / context->n);
+        }
+        figure_at_least(context, "reached by each message", &reached, 100, " %");
+        figure_at_most(context, "redundancy (RMR)", &redundancy, 0.05, "");
+        figure_at_most(context, "memory of the process, by node", &size, 8, " KiB");
 }
 
 /* ---- many senders ---- */
@@ -286,6 +331,7 @@ static void figure_slow_readers(FigureContext *context) {
 
 const Figure figures_broadcast[] = {
         { "one-sender", "One node publishes; after 20 messages the next 20 are measured.", 10000, 5, figure_one_sender },
+        { "members-none", "The same in a network of nodes that list nobody.", 100000, 1, figure_members_none },
         { "many-senders", "200 nodes publish one message each, 10 a second; the last 100 are measured.", 10000, 5,
           figure_many_senders },
         { "after-a-crash", "10 to 80 % of the nodes die at once; the next 20 messages are measured.", 10000, 5,

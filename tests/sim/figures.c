@@ -59,7 +59,7 @@ double samples_quantile(const Samples *samples, double q) {
 
 /* ---- the registry ---- */
 
-static const Figure *const figure_tables[] = { figures_views, figures_broadcast, figures_detector, figures_suspicion };
+static const Figure *const figure_tables[] = { figures_views, figures_broadcast, figures_churn, figures_detector, figures_suspicion };
 
 const Figure *figure_at(size_t index) {
         for (size_t i = 0; i < ELEMENTSOF(figure_tables); i++)

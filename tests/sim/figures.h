@@ -45,7 +45,7 @@ typedef struct Figure {
 } Figure;
 
 /* Each ends with an entry without a name. */
-extern const Figure figures_views[], figures_broadcast[], figures_detector[], figures_suspicion[];
+extern const Figure figures_views[], figures_broadcast[], figures_churn[], figures_detector[], figures_suspicion[];
 
 /* NULL: there is none of that name. */
 const Figure *figure_find(const char *name);
