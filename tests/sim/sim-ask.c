@@ -84,7 +84,7 @@ uint64_t sim_trace(const Sim *sim) {
 }
 
 bool sim_is_running_peer(const Sim *sim, unsigned i) {
-        return sim->nodes[i].node && sim->nodes[i].settings.role == ROLE_PEER && !sim->nodes[i].frozen;
+        return sim->nodes[i].node && sim->nodes[i].role == ROLE_PEER && !sim->nodes[i].frozen;
 }
 
 static unsigned sim_n_running_peers(const Sim *sim) {
@@ -132,7 +132,7 @@ bool sim_members_agree(Sim *sim) {
 
 bool sim_seeds_agree(Sim *sim) {
         for (unsigned i = 0; i < sim->n_nodes; i++)
-                if (sim->nodes[i].node && sim->nodes[i].settings.role == ROLE_SEED && !sim->nodes[i].frozen &&
+                if (sim->nodes[i].node && sim->nodes[i].role == ROLE_SEED && !sim->nodes[i].frozen &&
                     !sim_holds_exactly_the_running(sim, i))
                         return false;
         return true;
@@ -144,8 +144,8 @@ void sim_explain(Sim *sim) {
 
                 if (!node->node)
                         continue;
-                if (node->settings.role == ROLE_PEER && peer_n_links(node->node) == 0)
-                        fprintf(stderr, "%s (%u) has no link\n", node->settings.name, at);
+                if (node->role == ROLE_PEER && peer_n_links(node->node) == 0)
+                        fprintf(stderr, "%s (%u) has no link\n", SIM_NAME(sim, at), at);
                 for (size_t j = 0; j < node_n_members(node->node); j++) {
                         MemberInfo info = node_member_at(node->node, j);
                         bool known = false;
@@ -153,7 +153,7 @@ void sim_explain(Sim *sim) {
                         for (unsigned i = 0; i < sim->n_nodes; i++)
                                 known = known || (sim_is_running_peer(sim, i) && node_id_equal(sim_id(sim, i), &info.record->id));
                         if (!known && info.state == MEMBER_ALIVE && !info.lost)
-                                fprintf(stderr, "%s (%u) holds %s alive, id %s, who does not run\n", node->settings.name, at,
+                                fprintf(stderr, "%s (%u) holds %s alive, id %s, who does not run\n", SIM_NAME(sim, at), at,
                                         info.record->name, NODE_ID_TEXT(&info.record->id));
                 }
                 for (unsigned i = 0; i < sim->n_nodes; i++) {
@@ -162,11 +162,11 @@ void sim_explain(Sim *sim) {
                         if (i == at || !sim_is_running_peer(sim, i))
                                 continue;
                         if (!sim_holds(sim, at, i, &info))
-                                fprintf(stderr, "%s (%u) does not know %s (%u)\n", node->settings.name, at,
-                                        sim->nodes[i].settings.name, i);
+                                fprintf(stderr, "%s (%u) does not know %s (%u)\n", SIM_NAME(sim, at), at,
+                                        SIM_NAME(sim, i), i);
                         else if (info.state != MEMBER_ALIVE || info.lost)
                                 fprintf(stderr, "%s (%u) holds %s (%u) %s%s at %" PRIu64 "/%u, which is at %" PRIu64 "/%u\n",
-                                        node->settings.name, at, sim->nodes[i].settings.name, i,
+                                        SIM_NAME(sim, at), at, SIM_NAME(sim, i), i,
                                         member_state_to_string(info.state), info.lost ? " and lost" : "", info.record->epoch,
                                         info.record->incarnation, node_identity(sim->nodes[i].node)->epoch,
                                         node_incarnation(sim->nodes[i].node));

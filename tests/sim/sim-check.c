@@ -194,14 +194,14 @@ static void check_sessions(Sim *sim, unsigned i) {
 
 void sim_check(Sim *sim, unsigned i) {
         SimNode *node = sim->nodes + i;
-        const Params *params = &node->settings.params;
+        const Params *params = node->params;
         unsigned n_links, n_out;
 
         if (!node->node)
                 return;
         if (sim->strict)
                 owner_note(sim, i);
-        if (node->settings.role != ROLE_PEER)
+        if (node->role != ROLE_PEER)
                 return;
         if (sim->strict) {
                 check_sessions(sim, i);

@@ -34,33 +34,6 @@ static void sim_deliver(Sim *sim, unsigned i, const Delivery *delivery) {
                 sim_count_hello(sim, &delivery->id.origin, i);
 }
 
-static void sim_persist(Sim *sim, unsigned i, PersistWhat what) {
-        SimNode *node = sim->nodes + i;
-
-        switch (what) {
-        case PERSIST_IDENTITY:
-                node->stored = *node_identity(node->node);
-                break;
-        case PERSIST_PEERS:
-                free(node->lost);
-                node->n_lost = node_settings(node->node)->params.lost_max;
-                node->lost = must(calloc(node->n_lost + 1, sizeof(LostPeer)));
-                node->n_lost = peer_lost(node->node, node->lost, node->n_lost);
-                node->lost = must(reallocarray(node->lost, node->n_lost + 1, sizeof(LostPeer)));
-                break;
-        case PERSIST_PUBLISHED:
-                if (!peer_published(node->node, &node->published))
-                        node->published = (Previous) {};
-                break;
-        case PERSIST_REGISTRY:
-                free(node->snapshot);
-                node->n_snapshot = node_n_members(node->node);
-                node->snapshot = must(calloc(node->n_snapshot + 1, sizeof(Record)));
-                node->n_snapshot = seed_snapshot(node->node, node->snapshot, node->n_snapshot, sim->now_usec);
-                break;
-        }
-}
-
 static void sim_hang_up(Sim *sim, unsigned i, LinkId link, bool flush) {
         unsigned side;
         Connection *connection = sim_find(sim, i, link, &side);
@@ -176,7 +149,7 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
                 sim_count_notice(sim, i, effect->notice.type);
                 if (getenv("SIM_VERBOSE"))
                         fprintf(stderr, "%10.3f %3u %s notice %d %s n=%u/%u reason=%d %s\n",
-                                (double) sim->now_usec / USEC_PER_SEC, i, node->settings.name, (int) effect->notice.type,
+                                (double) sim->now_usec / USEC_PER_SEC, i, SIM_NAME(sim, i), (int) effect->notice.type,
                                 effect->notice.name, effect->notice.n, effect->notice.n_max, (int) effect->notice.reason,
                                 effect->notice.detail);
                 break;

@@ -13,7 +13,7 @@
 
 #define PORT 6000
 #define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define FRAME_KINDS 48U
+#define FRAME_KINDS 40U
 
 typedef struct Connection Connection;
 typedef struct Order Order;             /* sim-promise.c */
@@ -152,13 +152,14 @@ typedef struct Noticed {
 
 typedef struct SimNode {
         Node *node;             /* NULL: no process */
-        NodeSettings settings;
-        NodeIdentity stored;    /* its state directory */
+        const Params *params;   /* in Sim.params */
+        Role role;
+        NodeIdentity stored;    /* its state directory: sim-disk.c */
         LostPeer *lost;
         size_t n_lost;
         Previous published;
-        Record *snapshot;
-        size_t n_snapshot;
+        uint8_t *snapshot;
+        size_t n_snapshot;      /* records */
         bool has_seeds;
         bool host_up;
         bool touched;           /* in Sim.touched */
@@ -190,9 +191,16 @@ typedef struct SimNode {
         size_t heap_index;
 } SimNode;
 
+/* That some nodes start from. */
+typedef struct SimParams SimParams;
+struct SimParams {
+        SimParams *next;
+        Params params;
+};
+
 struct Sim {
         Random random;
-        Params params;
+        SimParams *params;      /* the latest first */
         usec_t now_usec;
         SimNode *nodes;
         size_t n_nodes, n_listed;
@@ -250,6 +258,13 @@ void sim_dial(Sim *sim, unsigned i, LinkId link, const Address *address);
 void connection_release(Sim *sim, Connection *connection);
 void connection_free(Sim *sim, Connection *connection);
 
+/* ---- sim-disk.c: what a process leaves to the next one ---- */
+
+void sim_persist(Sim *sim, unsigned i, PersistWhat what);
+void sim_restore(Sim *sim, unsigned i);                 /* before the node starts */
+void sim_wipe(Sim *sim, unsigned i);                    /* it has a new id, too */
+void disk_free(SimNode *node);
+
 /* ---- sim-flow.c: what happens to what is on its way ---- */
 
 /* To an end, from the process at the other. True when the kernel took it, else EVENT_SENT says so later. */
@@ -270,6 +285,12 @@ bool sim_alters(const Sim *sim, unsigned i);
 bool alter_frame(Sim *sim, unsigned i, Connection *connection, unsigned side, FrameBuffer **frame);
 
 /* ---- sim.c ---- */
+
+#define SIM_NAME_SIZE sizeof("peer-4294967295")
+
+/* "peer-7" */
+char *sim_name(const Sim *sim, unsigned i, char buffer[static SIM_NAME_SIZE]);
+#define SIM_NAME(sim, i) sim_name((sim), (i), (char[SIM_NAME_SIZE]) {})
 
 /* The process is gone; @said: the kernel tells the other ends. */
 void sim_end(Sim *sim, unsigned i, bool said);

@@ -7,14 +7,15 @@
 #include <stdio.h>
 
 Sim *sim_new(uint64_t run) {
+        Params params = params_of_profile(PROFILE_LAN);
         Sim *sim = must(calloc(1, sizeof(*sim)));
 
         sim->run = run;
         sim->random = random_from_run(run);
-        sim->params = params_of_profile(PROFILE_LAN);
         sim->now_usec = USEC_PER_SEC;
         sim->latency_min_usec = SIM_LATENCY_MIN_USEC;
         sim->latency_max_usec = SIM_LATENCY_MAX_USEC;
+        sim_set_params(sim, &params);
         return sim;
 }
 
@@ -26,8 +27,7 @@ Sim *sim_free(Sim *sim) {
                 for (size_t j = 0; j < sim->nodes[i].n_waiting; j++)
                         event_done(sim, sim->nodes[i].waiting[j]);
                 free(sim->nodes[i].waiting);
-                free(sim->nodes[i].snapshot);
-                free(sim->nodes[i].lost);
+                disk_free(sim->nodes + i);
                 free(sim->nodes[i].noticed);
         }
         while (sim->n_events > 0)
@@ -46,12 +46,24 @@ Sim *sim_free(Sim *sim) {
         free(sim->by_deadline);
         free(sim->nodes);
         free(sim->heap);
+        for (SimParams *params = sim->params, *next; params; params = next) {
+                next = params->next;
+                free(params);
+        }
         free(sim);
         return NULL;
 }
 
 void sim_set_params(Sim *sim, const Params *params) {
-        sim->params = *params;
+        SimParams *latest = must(malloc(sizeof(*latest)));
+
+        *latest = (SimParams) { sim->params, *params };
+        sim->params = latest;
+}
+
+char *sim_name(const Sim *sim, unsigned i, char buffer[static SIM_NAME_SIZE]) {
+        (void) snprintf(buffer, SIM_NAME_SIZE, "%s-%u", sim->nodes[i].role == ROLE_SEED ? "seed" : "peer", i);
+        return buffer;
 }
 
 static unsigned sim_add(Sim *sim, Role role, bool listed) {
@@ -65,7 +77,8 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
         sim->n_listed += listed;
         node = sim->nodes + i;
         *node = (SimNode) {
-                .settings = { .role = role, .network = "sim", .port = PORT, .n_advertised = 1, .params = sim->params },
+                .role = role,
+                .params = &sim->params->params,
                 .has_seeds = true,
                 .host_up = true,
                 .listed = listed,
@@ -74,8 +87,6 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
                 .heap_index = i,
                 .stored.epoch = 1000000,
         };
-        node->settings.advertised[0] = sim_address(i);
-        (void) snprintf(node->settings.name, sizeof(node->settings.name), "%s-%u", role == ROLE_SEED ? "seed" : "peer", i);
         for (size_t j = 0; j < NODE_ID_SIZE; j++)
                 node->stored.id.bytes[j] = (uint8_t) random_u64(&sim->random);
 
@@ -104,6 +115,10 @@ unsigned sim_n_nodes(const Sim *sim) {
 
 void sim_start(Sim *sim, unsigned i) {
         SimNode *node = sim->nodes + i;
+        NodeSettings settings = {
+                .role = node->role, .network = "sim", .port = PORT, .n_advertised = 1, .advertised[0] = node_address(sim, i),
+                .params = *node->params,
+        };
         SeedEntry seeds[SEEDS_MAX] = {};
         size_t n_seeds = 0;
         usec_t clock_usec;
@@ -119,13 +134,9 @@ void sim_start(Sim *sim, unsigned i) {
         clock_usec = node->clock_offset >= 0 || clock_usec > (usec_t) -node->clock_offset ?
                      clock_usec + (usec_t) node->clock_offset : 0;
         node->stored.epoch = MAX(node->stored.epoch + 1, clock_usec);
-        node->settings.advertised[0] = node_address(sim, i);
-        must_ok(node_new(&node->node, &node->settings, &node->stored, random_u64(&sim->random)));
-        if (node->settings.role == ROLE_PEER) {
-                peer_set_published(node->node, &node->published);
-                must_ok(peer_set_lost(node->node, node->lost, node->n_lost));
-        } else
-                must_ok(seed_restore(node->node, node->snapshot, node->n_snapshot, sim->now_usec));
+        (void) strcpy(settings.name, SIM_NAME(sim, i));
+        must_ok(node_new(&node->node, &settings, &node->stored, random_u64(&sim->random)));
+        sim_restore(sim, i);
 
         for (unsigned j = 0; node->has_seeds && n_seeds < MIN(sim->n_listed, (size_t) SEEDS_MAX); j++) {
                 if (!sim->nodes[j].listed)
@@ -182,14 +193,7 @@ void sim_end(Sim *sim, unsigned i, bool said) {
 }
 
 void sim_restart(Sim *sim, unsigned i, bool keep_state) {
-        SimNode *node = sim->nodes + i;
-
-        if (!keep_state) {
-                for (size_t j = 0; j < NODE_ID_SIZE; j++)
-                        node->stored.id.bytes[j] = (uint8_t) random_u64(&sim->random);
-                node->stored.epoch = 1;
-                node->n_lost = node->n_snapshot = 0;
-                node->published = (Previous) {};
-        }
+        if (!keep_state)
+                sim_wipe(sim, i);
         sim_start(sim, i);
 }
