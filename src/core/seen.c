@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <utlist.h>
 
+#include "base/hash.h"
+
 void seen_init(Seen *seen, size_t n_origins_max, usec_t forget_usec) {
         *seen = (Seen) { .n_origins_max = n_origins_max, .forget_usec = forget_usec };
 }
@@ -25,7 +27,7 @@ static void seen_forget(Seen *seen, SeenOrigin *origin) {
                 place = &(*place)->older;
         *place = origin->older;
         if (--publisher->n_epochs == 0) {
-                HASH_DELETE(hh, seen->publishers, publisher);
+                index_remove(&seen->publishers, &publisher->by_id);
                 free(publisher);
         }
         DL_DELETE2(seen->heard, origin, heard_prev, heard_next);
@@ -39,10 +41,13 @@ void seen_done(Seen *seen) {
 }
 
 static SeenPublisher *publisher_find(const Seen *seen, const NodeId *id) {
-        SeenPublisher *publisher;
+        for (IndexEntry *entry = index_first(&seen->publishers, hash_of_bytes(id, sizeof(*id))); entry; entry = index_next(entry)) {
+                SeenPublisher *publisher = container_of(entry, SeenPublisher, by_id);
 
-        HASH_FIND(hh, seen->publishers, id, sizeof(*id), publisher);
-        return publisher;
+                if (node_id_equal(&publisher->id, id))
+                        return publisher;
+        }
+        return NULL;
 }
 
 static SeenOrigin *publisher_epoch(const SeenPublisher *publisher, uint64_t epoch) {
@@ -96,16 +101,17 @@ static int publisher_make_room(Seen *seen, SeenPublisher *publisher, uint64_t ep
 
 static int publisher_get(Seen *seen, const NodeId *id, SeenPublisher **ret) {
         SeenPublisher *publisher = publisher_find(seen, id);
+        int r;
 
         if (!publisher) {
                 publisher = calloc(1, sizeof(*publisher));
                 if (!publisher)
                         return -ENOMEM;
                 publisher->id = *id;
-                HASH_ADD(hh, seen->publishers, id, sizeof(NodeId), publisher);
-                if (!table_added(publisher)) {
+                r = index_add(&seen->publishers, &publisher->by_id, hash_of_bytes(id, sizeof(*id)));
+                if (r < 0) {
                         free(publisher);
-                        return -ENOMEM;
+                        return r;
                 }
         }
         *ret = publisher;

@@ -10,7 +10,7 @@
  * message seen twice: what does not fit is refused, or given up as lost.
  */
 
-#include "base/hash.h"
+#include "base/index.h"
 #include "base/usec.h"
 #include "wire/message.h"
 
@@ -24,7 +24,7 @@ typedef struct Interval {
 } Interval;
 
 typedef struct SeenPublisher {
-        UT_hash_handle hh;
+        IndexEntry by_id;       /* Seen.publishers */
         NodeId id;
         SeenOrigin *latest;     /* the epoch that is highest */
         unsigned n_epochs;
@@ -56,7 +56,7 @@ struct SeenOrigin {
 };
 
 typedef struct Seen {
-        SeenPublisher *publishers;
+        Index publishers;
         SeenOrigin *heard;      /* all origins, in the order in which they were last heard */
         size_t n_origins, n_origins_max;
         usec_t forget_usec;     /* an origin may be forgotten for another only after so long a silence: no copy of its

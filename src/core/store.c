@@ -3,6 +3,9 @@
 #include "core/store.h"
 
 #include <errno.h>
+#include <utlist.h>
+
+#include "base/hash.h"
 
 #define FIRST_ALLOCATED 4U
 #define SLACK_FACTOR 16U                /* one part of so many is made free at once, so that each message need not */
@@ -105,28 +108,43 @@ StoredMessage *store_next_delivered(const Store *store, uint64_t serial) {
 
 /* ---- origins ---- */
 
-static StoreOrigin *origin_find(const Store *store, const NodeId *id, uint64_t epoch) {
-        StoreKey key = { .id = *id, .epoch = epoch };
-        StoreOrigin *origin = store->recent;
+static bool key_equal(const StoreKey *a, const StoreKey *b) {
+        return a->epoch == b->epoch && node_id_equal(&a->id, &b->id);
+}
 
-        if (!origin || origin->key.epoch != epoch || !node_id_equal(&origin->key.id, id))
-                HASH_FIND(hh, store->origins, &key, sizeof(key), origin);
-        return origin;
+static uint32_t key_hash(const StoreKey *key) {
+        return hash_of_bytes(key, sizeof(*key));
+}
+
+static StoreOrigin *origin_find(const Store *store, const NodeId *id, uint64_t epoch) {
+        StoreOrigin *origin = store->recent;
+        StoreKey key = { .id = *id, .epoch = epoch };
+
+        if (origin && key_equal(&origin->key, &key))
+                return origin;
+        for (IndexEntry *entry = index_first(&store->by_key, key_hash(&key)); entry; entry = index_next(entry)) {
+                origin = container_of(entry, StoreOrigin, by_key);
+                if (key_equal(&origin->key, &key))
+                        return origin;
+        }
+        return NULL;
 }
 
 static int origin_get(Store *store, const MessageId *id, StoreOrigin **ret) {
         StoreOrigin *origin = origin_find(store, &id->origin, id->epoch);
+        int r;
 
         if (!origin) {
                 origin = calloc(1, sizeof(*origin));
                 if (!origin)
                         return -ENOMEM;
                 origin->key = (StoreKey) { .id = id->origin, .epoch = id->epoch };
-                HASH_ADD(hh, store->origins, key, sizeof(StoreKey), origin);
-                if (!table_added(origin)) {
+                r = index_add(&store->by_key, &origin->by_key, key_hash(&origin->key));
+                if (r < 0) {
                         free(origin);
-                        return -ENOMEM;
+                        return r;
                 }
+                DL_APPEND(store->origins, origin);
         }
         *ret = store->recent = origin;
         return 0;
@@ -135,7 +153,8 @@ static int origin_get(Store *store, const MessageId *id, StoreOrigin **ret) {
 static void origin_free(Store *store, StoreOrigin *origin) {
         if (store->recent == origin)
                 store->recent = NULL;
-        HASH_DELETE(hh, store->origins, origin);
+        index_remove(&store->by_key, &origin->by_key);
+        DL_DELETE(store->origins, origin);
         free(origin->messages);
         free(origin);
 }
@@ -177,12 +196,12 @@ static size_t store_target(const Store *store) {
 /* The level to which store_make_room() cuts those that hold most: it rises by what those below it leave free. */
 size_t store_room(const Store *store, const NodeId *id, uint64_t epoch, size_t enough) {
         const StoreOrigin *own = origin_find(store, id, epoch);
-        size_t level = store_target(store) / (HASH_COUNT(store->origins) + 1), last = 0;
+        size_t level = store_target(store) / (store->by_key.n + 1), last = 0;
 
         while (level > last && level < enough) {
                 size_t n = 1, left = store_target(store);
 
-                for (const StoreOrigin *origin = store->origins; origin; origin = origin->hh.next)
+                for (const StoreOrigin *origin = store->origins; origin; origin = origin->next)
                         if (origin != own && origin->size <= level)
                                 left -= MIN(left, origin->size);
                         else if (origin != own)
@@ -196,19 +215,19 @@ size_t store_room(const Store *store, const NodeId *id, uint64_t epoch, size_t e
 bool store_is_pressed(const Store *store, const NodeId *id, uint64_t epoch, uint64_t sequence) {
         const StoreOrigin *origin = store->size > store_target(store) ? origin_find(store, id, epoch) : NULL;
 
-        return origin && origin->size > store->size_max / HASH_COUNT(store->origins) / 2 &&
+        return origin && origin->size > store->size_max / store->by_key.n / 2 &&
                origin_place(origin, sequence + 1) - origin->begin < (origin->end - origin->begin) / 2;
 }
 
 static void store_make_room(Store *store) {
         size_t target = store_target(store);
-        size_t n_origins = HASH_COUNT(store->origins);
+        size_t n_origins = store->by_key.n;
 
         while (store->size > target) {
                 size_t share = MIN((size_t) STORE_SHARE, store->size_max / n_origins), next = 0;
                 StoreOrigin *most = NULL;
 
-                for (StoreOrigin *origin = store->origins; origin; origin = origin->hh.next)
+                for (StoreOrigin *origin = store->origins; origin; origin = origin->next)
                         if (!most || origin->size > most->size) {
                                 next = most ? most->size : 0;
                                 most = origin;
@@ -232,7 +251,7 @@ static void store_make_room(Store *store) {
 void store_expire(Store *store, usec_t now_usec) {
         StoreOrigin *origin, *next;
 
-        HASH_ITER(hh, store->origins, origin, next) {
+        DL_FOREACH_SAFE(store->origins, origin, next) {
                 while (origin->begin < origin->end &&
                        stored_age(origin->messages[origin->begin], now_usec) > store->age_max_usec)
                         origin_drop_oldest(store, origin);
@@ -367,7 +386,7 @@ size_t store_ranges(const Store *store, StoreCursor *cursor, Range *ret, size_t 
                 };
                 cursor->next = behind;
                 if (behind == origin->end) {
-                        cursor->origin = origin->hh.next;
+                        cursor->origin = origin->next;
                         cursor->next = cursor->origin ? cursor->origin->begin : 0;
                 }
         }

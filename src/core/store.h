@@ -12,7 +12,7 @@
  * Messages are found by (origin, epoch, sequence), and in the order in which they were delivered here.
  */
 
-#include "base/hash.h"
+#include "base/index.h"
 #include "base/usec.h"
 #include "wire/message.h"
 
@@ -35,7 +35,8 @@ typedef struct StoreKey {
 } StoreKey;
 
 struct StoreOrigin {
-        UT_hash_handle hh;
+        IndexEntry by_key;              /* Store.by_key */
+        StoreOrigin *prev, *next;       /* Store.origins */
         StoreKey key;
         StoredMessage **messages;       /* by sequence, from @begin to @end */
         size_t begin, end, n_allocated;
@@ -43,7 +44,8 @@ struct StoreOrigin {
 };
 
 typedef struct Store {
-        StoreOrigin *origins;
+        StoreOrigin *origins;           /* in the order in which their first messages came */
+        Index by_key;
         StoreOrigin *recent;            /* of the message added last, NULL when it is gone: found without a hash */
         size_t n, size;
         size_t size_max;

@@ -210,15 +210,14 @@ static void check_broadcast(const Node *node) {
         const PeerNode *peer = node->peer;
         size_t n_origins = 0;
 
-        for (const SeenPublisher *publisher = peer->seen.publishers; publisher; publisher = publisher->hh.next)
-                for (const SeenOrigin *origin = publisher->latest; origin; origin = origin->older) {
-                        n_origins++;
-                        assert(origin->n_intervals <= INTERVALS_MAX + 1U);
-                        assert(origin->delivered <= seen_whole(origin));
-                        for (size_t i = 1; i < origin->n_intervals; i++)
-                                assert(origin->intervals[i].first > origin->intervals[i - 1].last + 1 &&
-                                       origin->intervals[i].last >= origin->intervals[i].first);
-                }
+        for (const SeenOrigin *origin = peer->seen.heard; origin; origin = origin->heard_next) {
+                n_origins++;
+                assert(origin->n_intervals <= INTERVALS_MAX + 1U);
+                assert(origin->delivered <= seen_whole(origin));
+                for (size_t i = 1; i < origin->n_intervals; i++)
+                        assert(origin->intervals[i].first > origin->intervals[i - 1].last + 1 &&
+                               origin->intervals[i].last >= origin->intervals[i].first);
+        }
         assert(n_origins == peer->seen.n_origins && n_origins <= ORIGINS_MAX);
         assert(peer->store.size <= STORE_SIZE_MAX);
         assert(peer->announced.n < MESSAGE_RANGES_MAX);

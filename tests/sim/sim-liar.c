@@ -308,13 +308,10 @@ void liar_told(Sim *sim, unsigned i, const Message *message) {
 /* ---- what it costs ---- */
 
 static size_t broadcast_bytes(const PeerNode *peer) {
-        size_t size = peer->store.size + peer->announced.n_allocated * sizeof(Range);
+        size_t size = peer->store.size + peer->announced.n_allocated * sizeof(Range) + peer->seen.publishers.n * sizeof(SeenPublisher);
 
-        for (const SeenPublisher *publisher = peer->seen.publishers; publisher; publisher = publisher->hh.next) {
-                size += sizeof(*publisher);
-                for (const SeenOrigin *origin = publisher->latest; origin; origin = origin->older)
-                        size += sizeof(*origin) + origin->n_allocated * sizeof(Interval);
-        }
+        for (const SeenOrigin *origin = peer->seen.heard; origin; origin = origin->heard_next)
+                size += sizeof(*origin) + origin->n_allocated * sizeof(Interval);
         for (const OfferOrigin *origin = peer->offers.origins; origin; origin = origin->hh.next)
                 size += sizeof(*origin) + origin->n_allocated * sizeof(Offer);
         return size;

@@ -106,7 +106,7 @@ void check_store(Sim *sim, unsigned i) {
         const Store *store = &sim->nodes[i].node->peer->store;
         size_t size = 0;
 
-        for (const StoreOrigin *origin = store->origins; origin; origin = origin->hh.next) {
+        for (const StoreOrigin *origin = store->origins; origin; origin = origin->next) {
                 size_t size_of_origin = 0;
 
                 for (size_t j = origin->begin; j < origin->end; j++)
@@ -123,10 +123,7 @@ void check_store(Sim *sim, unsigned i) {
 
 /* Nothing is taken of an epoch that a later one has followed already: order.c. */
 static bool is_before_its_time(const PeerNode *peer, const Range *range) {
-        SeenPublisher *publisher;
-
-        HASH_FIND(hh, peer->seen.publishers, &range->origin, sizeof(range->origin), publisher);
-        return publisher && publisher->latest && publisher->latest->epoch > range->epoch;
+        return seen_n_later(&peer->seen, &range->origin, range->epoch) > 0;
 }
 
 /* One message of the range that was not there, nor given up, and that its holder keeps for a while yet. */
