@@ -402,12 +402,14 @@ int registry_on_refute(Node *node, Session *session, const Record *record, usec_
 
 /* ---- the disk ---- */
 
-size_t seed_snapshot(const Node *node, Record *ret, size_t n_max, usec_t now_usec) {
-        size_t n = MIN(n_max, node->members.n);
+size_t seed_snapshot(const Node *node, size_t first, Record *ret, size_t n_max, usec_t now_usec) {
+        size_t n = first < node->members.n ? MIN(n_max, node->members.n - first) : 0;
 
         for (size_t i = 0; i < n; i++) {
-                ret[i] = node->members.members[i]->record;
-                ret[i].age_msec = member_age_msec(node->members.members[i], now_usec);
+                const Member *member = node->members.members[first + i];
+
+                ret[i] = member->record;
+                ret[i].age_msec = member_age_msec(member, now_usec);
         }
         return n;
 }

@@ -6,14 +6,15 @@
 #include "core/node.h"
 
 /**
- * seed_snapshot() - the directory as records, for the disk
+ * seed_snapshot() - the directory as records, for the disk, at once or in parts
+ * @first:      how many of them to leave out, as they were written before
  * @ret:        array of @n_max records, the caller's
  *
  * Live, lost, left and dead members; their ages are as of @now_usec.
  *
- * Return: number of records written.
+ * Return: number of records written; less than @n_max: these were the last.
  */
-size_t seed_snapshot(const Node *node, Record *ret, size_t n_max, usec_t now_usec);
+size_t seed_snapshot(const Node *node, size_t first, Record *ret, size_t n_max, usec_t now_usec);
 
 /* Before node_start(): living records are neither listed nor sent until their nodes renew; the others keep their
  * age. */

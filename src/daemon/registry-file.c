@@ -95,7 +95,7 @@ int registry_file_save(StateDir *dir, const Node *node, usec_t now_usec) {
         if (!records || !file)
                 return -ENOMEM;
 
-        n = seed_snapshot(node, records, n, now_usec);
+        n = seed_snapshot(node, 0, records, n, now_usec);
         p = file + STATE_HEADER_SIZE;
         for (size_t i = 0; i < n; i++) {
                 size_t size = record_encode(&records[i], p + 2);

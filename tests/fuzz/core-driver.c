@@ -97,7 +97,7 @@ static void drive_own(Driver *d) {
         else if (d->role == ROLE_SEED) {
                 static Record records[MEMBERS_MAX];
 
-                assert(seed_snapshot(node, records, MEMBERS_MAX, now) == node_n_members(node));
+                assert(seed_snapshot(node, 0, records, MEMBERS_MAX, now) == node_n_members(node));
         } else if (what == 1)
                 (void) peer_publish(node, "topic", slice_of("text", 4), now, &message);
         else if (what == 2)

@@ -6,23 +6,29 @@
 #include "sim-internal.h"
 
 #define ENTRY_SIZE_MAX (2U + RECORD_SIZE_MAX)           /* u16 size, then the record */
+#define RECORDS_AT_ONCE 64U
 
 static void snapshot_write(Sim *sim, SimNode *node) {
-        size_t n = node_n_members(node->node);
-        _cleanup_free_ Record *records = must(calloc(n + 1, sizeof(*records)));
-        uint8_t *p;
+        size_t n_allocated = 0, size = 0, n;
+        Record records[RECORDS_AT_ONCE];
 
-        free(node->snapshot);
-        node->snapshot = must(malloc(n * ENTRY_SIZE_MAX + 1));
-        n = seed_snapshot(node->node, records, n, sim->now_usec);
-        p = node->snapshot;
-        for (size_t i = 0; i < n; i++) {
-                size_t size = record_encode(records + i, p + 2);
+        node->n_snapshot = 0;
+        do {
+                n = seed_snapshot(node->node, node->n_snapshot, records, RECORDS_AT_ONCE, sim->now_usec);
+                if (n_allocated - size < n * ENTRY_SIZE_MAX) {
+                        n_allocated += n_allocated / 4 + n * ENTRY_SIZE_MAX;
+                        node->snapshot = must(realloc(node->snapshot, n_allocated));
+                }
+                for (size_t i = 0; i < n; i++) {
+                        uint8_t *p = node->snapshot + size;
+                        size_t record_size = record_encode(records + i, p + 2);
 
-                p = put_be16(p, (uint16_t) size) + size;
-        }
-        node->n_snapshot = n;
-        node->snapshot = must(realloc(node->snapshot, (size_t) (p - node->snapshot) + 1));
+                        (void) put_be16(p, (uint16_t) record_size);
+                        size += 2 + record_size;
+                }
+                node->n_snapshot += n;
+        } while (n == RECORDS_AT_ONCE);
+        node->snapshot = must(realloc(node->snapshot, size + 1));
 }
 
 static void snapshot_read(Sim *sim, SimNode *node) {

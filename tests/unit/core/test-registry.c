@@ -466,7 +466,7 @@ static void test_a_snapshot_comes_back_hidden_until_renewal(void **state) {
         _cleanup_(harness_freep) Harness *next = harness_new(&settings, 255);
         Other peer = harness_peer(1);
         LinkId link = register_peer(h, 1, 4);
-        Record records[8];
+        Record records[8], parts[2];
         size_t n;
         Message message;
 
@@ -476,10 +476,13 @@ static void test_a_snapshot_comes_back_hidden_until_renewal(void **state) {
         register_peer(h, 3, 4);
         harness_advance(h, 60 * USEC_PER_SEC);
 
-        n = seed_snapshot(harness_node(h), records, ELEMENTSOF(records), harness_now(h));
+        n = seed_snapshot(harness_node(h), 0, records, ELEMENTSOF(records), harness_now(h));
         assert_int_equal(n, 3);
-        assert_int_equal(seed_snapshot(harness_node(h), records, 2, harness_now(h)), 2);
-        n = seed_snapshot(harness_node(h), records, ELEMENTSOF(records), harness_now(h));
+        assert_int_equal(seed_snapshot(harness_node(h), 0, records, 2, harness_now(h)), 2);
+        assert_int_equal(seed_snapshot(harness_node(h), 2, parts, 2, harness_now(h)), 1);
+        assert_true(node_id_equal(&parts[0].id, &records[2].id));
+        assert_int_equal(seed_snapshot(harness_node(h), 3, parts, 2, harness_now(h)), 0);
+        n = seed_snapshot(harness_node(h), 0, records, ELEMENTSOF(records), harness_now(h));
         for (size_t i = 0; i < n; i++)
                 assert_int_equal(records[i].age_msec, 60000);
 
