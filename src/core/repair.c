@@ -4,8 +4,9 @@
  * Repair: what a node missed while it was away, cut off, or while the tree was broken, it gets from the stores of its neighbours.
  *
  * Both ends of a new link list what they store (MSG_RANGES, as many as it takes: one with less than 512 ranges is the last), and
- * ask for what they lack (MSG_WANT). The same happens once a minute with one random lazy link, and with all links when there is a
- * gap that nobody announced. A listing is answered by one, unless it is itself the answer.
+ * ask for what they lack (MSG_WANT); what is so fresh that it may be on its way to the other end is announced only. The same
+ * happens once a minute with one random lazy link, and with all links when there is a gap that nobody announced. A listing is
+ * answered by one, unless it is itself the answer.
  *
  * What somebody asks for, here or by GRAFT, waits until its link has room; it is never dropped. Bounded: the ranges that wait for
  * a link, and the bytes that one link can be made to carry in a minute.
@@ -16,6 +17,7 @@
 #include "core/peer-node-internal.h"
 
 #define REPAIR_USEC (60 * USEC_PER_SEC)         /* between two questions to a neighbour for what we may have missed, +-50 % */
+#define FRESH_USEC OFFER_T1_USEC                /* what has been stored for less is announced only */
 #define ASK_AGAIN_USEC (1 * USEC_PER_SEC)
 #define LISTINGS_RATE ((Rate) { 8, 10 * USEC_PER_SEC }) /* so many are answered in that time */
 #define LISTING_FRAMES_MAX 32U
@@ -49,23 +51,34 @@ int repair_on_offer(Node *node, Session *session, const Range *range, bool is_li
         return r < 0 ? r : 1;
 }
 
-/* Only what will still be there when it is asked for at once: else the other end would wait for it in vain. */
-static int repair_list(Node *node, Session *session, usec_t now_usec) {
-        StoreCursor cursor = {};
+static int repair_list_part(Node *node, Session *session, MessageType type, StorePart part, usec_t now_usec) {
+        StoreCursor cursor = { .part = part, .after_usec = usec_sub(now_usec, FRESH_USEC) };
         Message message;
         int r;
 
-        store_expire(&node->peer->store, now_usec);
-        message.type = MESSAGE_MSG_RANGES;
+        message.type = type;
         for (unsigned i = 0; i < LISTING_FRAMES_MAX; i++) {
                 message.ranges.n_ranges = store_ranges(&node->peer->store, &cursor, message.ranges.ranges, MESSAGE_RANGES_MAX);
+                if (message.ranges.n_ranges == 0 && type == MESSAGE_IHAVE)
+                        break;
                 r = session_send(node, session, &message);
                 if (r < 0)
                         return r;
+                node->counters[COUNTER_ANNOUNCEMENTS_SENT] += type == MESSAGE_IHAVE;
                 if (message.ranges.n_ranges < MESSAGE_RANGES_MAX)
                         break;
         }
         return 0;
+}
+
+/* Only what will still be there when it is asked for at once: else the other end would wait for it in vain. What is still on its
+ * way to others it may get by itself. */
+static int repair_list(Node *node, Session *session, usec_t now_usec) {
+        int r;
+
+        store_expire(&node->peer->store, now_usec);
+        r = repair_list_part(node, session, MESSAGE_IHAVE, STORE_FRESH, now_usec);
+        return r < 0 ? r : repair_list_part(node, session, MESSAGE_MSG_RANGES, STORE_SETTLED, now_usec);
 }
 
 int repair_ask(Node *node, Session *session, usec_t now_usec) {

@@ -353,42 +353,60 @@ StoredMessage *store_find(const Store *store, const NodeId *id, uint64_t epoch, 
 /* ---- ranges ---- */
 
 /* The place behind the last one of the stretch without gaps that begins at @first: doubling steps, then halving ones. */
-static size_t origin_stretch(const StoreOrigin *origin, size_t first) {
+static size_t origin_stretch(const StoreOrigin *origin, size_t first, size_t end) {
         size_t low = first, step = 1;
 
 #define IS_DENSE(to) (origin->messages[to]->sequence - origin->messages[first]->sequence == (to) - first)
-        while (low + step < origin->end && IS_DENSE(low + step)) {
+        while (low + step < end && IS_DENSE(low + step)) {
                 low += step;
                 step *= 2;
         }
         for (; step > 0; step /= 2)
-                if (low + step < origin->end && IS_DENSE(low + step))
+                if (low + step < end && IS_DENSE(low + step))
                         low += step;
 #undef IS_DENSE
         return low + 1;
+}
+
+/* The place of the first of those at the end that were stored after that. */
+static size_t origin_fresh(const StoreOrigin *origin, usec_t after_usec) {
+        size_t place = origin->end;
+
+        while (place > origin->begin && origin->messages[place - 1]->stored_usec > after_usec)
+                place--;
+        return place;
+}
+
+static void cursor_enter(StoreCursor *cursor, const StoreOrigin *origin) {
+        cursor->origin = origin;
+        if (!origin)
+                return;
+        cursor->next = cursor->part == STORE_FRESH ? origin_fresh(origin, cursor->after_usec) : origin->begin;
+        cursor->end = cursor->part == STORE_SETTLED ? origin_fresh(origin, cursor->after_usec) : origin->end;
 }
 
 size_t store_ranges(const Store *store, StoreCursor *cursor, Range *ret, size_t n_max) {
         size_t n = 0;
 
         if (!cursor->begun) {
-                *cursor = (StoreCursor) { .origin = store->origins, .begun = true };
-                cursor->next = cursor->origin ? cursor->origin->begin : 0;
+                cursor_enter(cursor, store->origins);
+                cursor->begun = true;
         }
 
         while (cursor->origin && n < n_max) {
                 const StoreOrigin *origin = cursor->origin;
-                size_t behind = origin_stretch(origin, cursor->next);
 
-                ret[n++] = (Range) {
-                        .origin = origin->key.id, .epoch = origin->key.epoch,
-                        .first = origin->messages[cursor->next]->sequence, .last = origin->messages[behind - 1]->sequence,
-                };
-                cursor->next = behind;
-                if (behind == origin->end) {
-                        cursor->origin = origin->next;
-                        cursor->next = cursor->origin ? cursor->origin->begin : 0;
+                if (cursor->next < cursor->end) {
+                        size_t behind = origin_stretch(origin, cursor->next, cursor->end);
+
+                        ret[n++] = (Range) {
+                                .origin = origin->key.id, .epoch = origin->key.epoch,
+                                .first = origin->messages[cursor->next]->sequence, .last = origin->messages[behind - 1]->sequence,
+                        };
+                        cursor->next = behind;
                 }
+                if (cursor->next >= cursor->end)
+                        cursor_enter(cursor, origin->next);
         }
         return n;
 }

@@ -102,13 +102,21 @@ uint64_t store_last_serial(const Store *store);
 /* The first kept message that was delivered after the one with that serial; NULL: none. */
 StoredMessage *store_next_delivered(const Store *store, uint64_t serial);
 
-/* A place in the list of ranges: begin with an empty one. */
+typedef enum StorePart {
+        STORE_ALL,
+        STORE_FRESH,                    /* of each origin, those at its end that were stored after a certain time; */
+        STORE_SETTLED,                  /* all before them, also what was filled in late */
+} StorePart;
+
+/* A place in the list of ranges: begin with one that has nothing but the part, and the time where that needs one. */
 typedef struct StoreCursor {
+        StorePart part;
+        usec_t after_usec;
         const StoreOrigin *origin;
-        size_t next;
+        size_t next, end;
         bool begun;
 } StoreCursor;
 
-/* Lists what is kept, as ranges: origin by origin, ascending. The store may not change meanwhile. Return: how many were
- * written; less than @n_max: these were the last. */
+/* Lists what is kept, or a part of it, as ranges: origin by origin, ascending. The store may not change meanwhile. Return: how
+ * many were written; less than @n_max: these were the last. */
 size_t store_ranges(const Store *store, StoreCursor *cursor, Range *ret, size_t n_max);

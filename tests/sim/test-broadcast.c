@@ -115,6 +115,34 @@ static void test_senders_everywhere_share_one_tree_that_stays(void **state) {
         }
 }
 
+/* What is listed on a new link may be on its way to whoever it is listed to: asked for at once it would come twice, and what is
+ * passed on twice cuts the tree. */
+static void test_new_links_make_no_copies_of_what_is_under_way(void **state) {
+        uint64_t n_duplicates = 0, n_linked = 0;
+
+        for (uint64_t run = 1; run <= 4; run++) {
+                _cleanup_(sim_freep) Sim *sim = quiet_network(run, 60);
+
+                for (unsigned i = 0; i < 20; i++) {
+                        (void) publish(sim, 7);
+                        sim_run_for(sim, 1 * SEC);
+                }
+                n_duplicates -= counted(sim, COUNTER_GOSSIP_DUPLICATES);
+                n_linked -= n_noticed(sim, NOTICE_LINKED);
+                for (unsigned i = 0; i < 400; i++) {
+                        (void) publish(sim, 1 + i % 60);
+                        if (i % 10 == 0)
+                                (void) sim_connect(sim, 1 + i * 7 % 60, 1 + (i * 11 + 30) % 60);
+                        sim_run_for(sim, 50 * USEC_PER_MSEC);
+                }
+                sim_run_for(sim, 5 * SEC);
+                n_duplicates += counted(sim, COUNTER_GOSSIP_DUPLICATES);
+                n_linked += n_noticed(sim, NOTICE_LINKED);
+        }
+        assert_true(n_linked > 100);
+        assert_true(n_duplicates <= 10);                /* of 95,000; a single one that cuts the tree costs hundreds */
+}
+
 static void test_half_of_it_dies_and_the_next_messages_reach_the_other_half(void **state) {
         _cleanup_(sim_freep) Sim *sim = quiet_network(3, 100);
         MessageId ids[20];
@@ -329,6 +357,7 @@ int main(void) {
                 cmocka_unit_test(test_a_steady_sender_reaches_all_without_copies),
                 cmocka_unit_test(test_many_senders_at_once_reach_all),
                 cmocka_unit_test(test_senders_everywhere_share_one_tree_that_stays),
+                cmocka_unit_test(test_new_links_make_no_copies_of_what_is_under_way),
                 cmocka_unit_test(test_half_of_it_dies_and_the_next_messages_reach_the_other_half),
                 cmocka_unit_test(test_who_was_cut_off_gets_all_of_it_later),
                 cmocka_unit_test(test_two_halves_exchange_what_they_missed),

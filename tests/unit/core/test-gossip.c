@@ -99,6 +99,7 @@ static void test_without_a_link_a_message_waits_in_the_store(void **state) {
         link = harness_open(h, &other);
         assert_int_equal(publish(h, "/a", 1, NULL), 0);         /* a session is no link */
         assert_int_equal(peer_n_stored(harness_node(h)), 2);
+        harness_advance(h, 500 * MSEC);
 
         send_neighbor(h, link, PRIORITY_LOW, 0);
         expect(h, link, MESSAGE_ACCEPT);

@@ -25,6 +25,7 @@ static void test_each_new_link_begins_with_what_is_stored(void **state) {
         send_message(h, first, 1);
         send_message(h, first, 2);
         send_gossip(h, first, 10, 1, 1, 0, 1);
+        harness_advance(h, 500 * MSEC);
         link = open_and_accept(h, 2);
         message = expect(h, link, MESSAGE_MSG_RANGES);
         assert_int_equal(message->ranges.n_ranges, 2);
@@ -35,6 +36,42 @@ static void test_each_new_link_begins_with_what_is_stored(void **state) {
         answer_neighbor(h, link, 3);
         send_accept(h, link, 4);
         assert_int_equal(expect(h, link, MESSAGE_MSG_RANGES)->ranges.n_ranges, 2);
+}
+
+/* Else the other end would ask at once for what is under way to it, and pass it on: copies that cut the tree. */
+static void test_what_is_stored_for_less_than_500_ms_is_announced_before_the_listing(void **state) {
+        Harness *h = *state;
+        LinkId first = link_in(h, 1), link;
+        const Message *message;
+
+        for (uint64_t i = 1; i <= 3; i++)
+                send_message(h, first, i);
+        harness_advance(h, 1 * MSEC);
+        send_message(h, first, 4);
+        send_message(h, first, 6);
+        harness_advance(h, 499 * MSEC);
+        link = open_and_accept(h, 2);
+        message = expect(h, link, MESSAGE_IHAVE);
+        assert_int_equal(message->ranges.n_ranges, 2);
+        assert_int_equal(message->ranges.ranges[0].first, 4);
+        assert_int_equal(message->ranges.ranges[0].last, 4);
+        assert_int_equal(message->ranges.ranges[1].first, 6);
+        expect_range(h, link, MESSAGE_MSG_RANGES, 1, 3);
+
+        /* The same in an answer, which is empty when there is nothing else. */
+        send_ranges(h, first, MESSAGE_MSG_RANGES, 1, 0);
+        assert_non_null(harness_find(h, first, MESSAGE_IHAVE));
+        expect_range(h, first, MESSAGE_MSG_RANGES, 1, 3);
+}
+
+static void test_a_listing_is_complete_when_all_of_it_is_announced(void **state) {
+        Harness *h = *state;
+        LinkId first = link_in(h, 1), link;
+
+        send_message(h, first, 1);
+        link = open_and_accept(h, 2);
+        expect_range(h, link, MESSAGE_IHAVE, 1, 1);
+        assert_int_equal(expect(h, link, MESSAGE_MSG_RANGES)->ranges.n_ranges, 0);
 }
 
 static void test_what_is_listed_and_missing_is_asked_for(void **state) {
@@ -50,11 +87,13 @@ static void test_what_is_listed_and_missing_is_asked_for(void **state) {
         send_message(h, link, 3);
         assert_int_equal(harness_n_deliveries(h), 3);
         send_ranges(h, link, MESSAGE_MSG_RANGES, 1, 3);
+        expect_range(h, link, MESSAGE_IHAVE, 1, 3);
         assert_int_equal(harness_next(h, link)->type, MESSAGE_MSG_RANGES);      /* an answer, and nothing is missing */
         expect_nothing(h, link);
 
         /* What is listed later may be on its way, like what is announced. */
         send_ranges(h, link, MESSAGE_MSG_RANGES, 1, 4);
+        expect_range(h, link, MESSAGE_IHAVE, 1, 3);
         assert_int_equal(harness_next(h, link)->type, MESSAGE_MSG_RANGES);
         expect_nothing(h, link);
         harness_advance(h, 500 * MSEC);
@@ -175,6 +214,7 @@ static void test_a_listing_of_any_length_ends_with_one_that_is_not_full(void **s
 
         for (uint64_t i = 1; i <= 600; i++)
                 send_gossip(h, from, (uint8_t) (i % 100 + 1), 1 + i / 100, 1, 0, 1);
+        harness_advance(h, 500 * MSEC);
         link = open_and_accept(h, 2);
         assert_int_equal(n = expect(h, link, MESSAGE_MSG_RANGES)->ranges.n_ranges, MESSAGE_RANGES_MAX);
         n += expect(h, link, MESSAGE_MSG_RANGES)->ranges.n_ranges;
@@ -287,6 +327,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_each_new_link_begins_with_what_is_stored),
+                TEST(test_what_is_stored_for_less_than_500_ms_is_announced_before_the_listing),
+                TEST(test_a_listing_is_complete_when_all_of_it_is_announced),
                 TEST(test_what_is_listed_and_missing_is_asked_for),
                 TEST(test_only_one_is_asked_for_what_many_have),
                 TEST(test_an_unknown_publisher_begins_with_the_lowest_that_is_offered),

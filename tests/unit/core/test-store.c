@@ -213,6 +213,44 @@ static void test_ranges_are_those_kept(void **state) {
         store_done(&store);
 }
 
+static void test_what_is_fresh_is_listed_apart(void **state) {
+        /* Number 3 was filled in late: it is listed where the settled ones are. */
+        static const struct { uint64_t sequence; usec_t stored; } messages[] = {
+                { 1, 1 * SEC }, { 2, 1 * SEC }, { 3, 5 * SEC }, { 4, 2 * SEC }, { 5, 3 * SEC }, { 7, 3 * SEC },
+        };
+        static const struct { StorePart part; usec_t after; size_t n; uint64_t first, last; } expected[] = {
+                { STORE_ALL,     2 * SEC, 2, 1, 5 },
+                { STORE_FRESH,   2 * SEC, 2, 5, 5 },
+                { STORE_SETTLED, 2 * SEC, 1, 1, 4 },
+                { STORE_FRESH,   3 * SEC, 0, 0, 0 },
+                { STORE_SETTLED, 3 * SEC, 2, 1, 5 },
+                { STORE_FRESH,   0,       2, 1, 5 },
+                { STORE_SETTLED, 0,       0, 0, 0 },
+        };
+        Store store;
+
+        store_init(&store, MIB, 600 * SEC);
+        for (size_t i = 0; i < ELEMENTSOF(messages); i++)
+                assert_int_equal(add_of(&store, 1, messages[i].sequence, 100, 0, messages[i].stored, NULL), 1);
+        for (size_t i = 0; i < ELEMENTSOF(expected); i++)
+                for (size_t n_max = 1; n_max <= 4; n_max++) {
+                        StoreCursor cursor = { .part = expected[i].part, .after_usec = expected[i].after };
+                        Range ranges[8];
+                        size_t n = 0, got;
+
+                        do {
+                                got = store_ranges(&store, &cursor, ranges + n, n_max);
+                                n += got;
+                        } while (got == n_max);
+                        assert_int_equal(n, expected[i].n);
+                        if (n > 0) {
+                                assert_int_equal(ranges[0].first, expected[i].first);
+                                assert_int_equal(ranges[0].last, expected[i].last);
+                        }
+                }
+        store_done(&store);
+}
+
 /* Against a plain table of what is there. */
 static void test_stretches_of_any_shape_are_listed_exactly(void **state) {
         Random random = random_from_run(3);
@@ -350,6 +388,7 @@ int main(void) {
                 cmocka_unit_test(test_one_that_is_larger_than_all_of_it_is_not_kept),
                 cmocka_unit_test(test_smaller_bounds_are_kept_to_at_once),
                 cmocka_unit_test(test_ranges_are_those_kept),
+                cmocka_unit_test(test_what_is_fresh_is_listed_apart),
                 cmocka_unit_test(test_stretches_of_any_shape_are_listed_exactly),
                 cmocka_unit_test(test_what_was_delivered_is_found_in_that_order),
                 cmocka_unit_test(test_a_long_stream_keeps_its_order_and_its_bounds),
