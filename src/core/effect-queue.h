@@ -13,6 +13,7 @@
 typedef struct EffectQueue {
         uint8_t *data;
         size_t n_allocated, begin, end; /* bytes; the latter go back to 0 when it runs empty */
+        size_t last;                    /* where the one pushed last begins */
         size_t n, n_max;                /* effects */
         bool failed;                    /* there was no memory for one: it and all before it are lost */
 } EffectQueue;
@@ -69,11 +70,17 @@ static inline Effect *effect_queue_push(EffectQueue *queue, EffectType type) {
         if (queue->n_allocated - queue->end < effect_stride(type))
                 effect_queue_make_room(queue);
         effect = (Effect *) (queue->data + queue->end);
+        queue->last = queue->end;
         queue->end += effect_stride(type);
         queue->n++;
         memset(effect, 0, effect_size(type));
         effect->type = type;
         return effect;
+}
+
+/* The one that was pushed last and waits still, until the next push; NULL: none waits. */
+static inline Effect *effect_queue_last(const EffectQueue *queue) {
+        return queue->begin < queue->end ? (Effect *) (queue->data + queue->last) : NULL;
 }
 
 /* Whether effects were lost since this was last asked. */

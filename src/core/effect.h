@@ -24,7 +24,7 @@ static inline bool link_id_is_accepted(LinkId link) {
 
 typedef enum EffectType {
         EFFECT_DIAL,            /* open a connection; answered by node_on_link() */
-        EFFECT_SEND,            /* send a frame on a link */
+        EFFECT_SEND,            /* send a frame, on one link or on several */
         EFFECT_MEASURE,         /* report again what is ahead of the last measured frame, by node_on_backlog() */
         EFFECT_HANG_UP,         /* close a link; nothing is reported about it any more */
         EFFECT_RESOLVE,         /* look a seed's host name up; answered by node_on_resolved() */
@@ -35,6 +35,7 @@ typedef enum EffectType {
         EFFECT_NOTICE,          /* something happened that people and programs may want to know */
 } EffectType;
 
+#define SEND_LINKS_MAX 8U       /* of one effect: a frame for more of them takes several */
 #define SEED_HOST_MAX 255U      /* a host name or literal address */
 
 typedef enum PersistWhat {
@@ -142,11 +143,13 @@ typedef struct Delivery {
 
 typedef struct Effect {
         EffectType type;
-        LinkId link;                    /* DIAL, SEND, MEASURE, HANG_UP */
+        LinkId link;                    /* DIAL, MEASURE, HANG_UP */
         union {
                 Address address;        /* DIAL */
                 struct {
                         FrameBuffer *frame;     /* SEND: a reference of the effect's */
+                        LinkId links[SEND_LINKS_MAX];   /* one after the other */
+                        uint8_t n_links;
                         bool is_data;           /* after all control frames; node_on_sent() reports it gone */
                         bool measure;           /* report what is ahead of it by node_on_backlog() */
                 };

@@ -84,7 +84,7 @@ static int liveness_send(Node *node, Session *session, usec_t now_usec) {
         liveness_arm(node, liveness, now_usec);
 
         effect = effect_queue_push(&node->effects, EFFECT_SEND);
-        effect->link = session->link;
+        effect->links[effect->n_links++] = session->link;
         effect->measure = true;
         effect->frame = TAKE_PTR(frame);
         node->counters[COUNTER_FRAMES_OUT]++;

@@ -241,12 +241,23 @@ void session_hang_up(Node *node, LinkId link, bool flush) {
         effect->flush = flush;
 }
 
-void session_send_frame(Node *node, Session *session, FrameBuffer *frame, bool is_data) {
-        Effect *effect = effect_queue_push(&node->effects, EFFECT_SEND);
+/* One frame for several links, which follow each other, is one effect. */
+static Effect *session_effect_for(Node *node, FrameBuffer *frame, bool is_data) {
+        Effect *effect = effect_queue_last(&node->effects);
 
-        effect->link = session->link;
+        if (effect && effect->type == EFFECT_SEND && effect->frame == frame && effect->is_data == is_data &&
+            effect->n_links < SEND_LINKS_MAX)
+                return effect;
+        effect = effect_queue_push(&node->effects, EFFECT_SEND);
         effect->frame = frame_buffer_ref(frame);
         effect->is_data = is_data;
+        return effect;
+}
+
+void session_send_frame(Node *node, Session *session, FrameBuffer *frame, bool is_data) {
+        Effect *effect = session_effect_for(node, frame, is_data);
+
+        effect->links[effect->n_links++] = session->link;
         if (is_data)
                 session->n_queued += frame->size;
         node->counters[COUNTER_FRAMES_OUT]++;

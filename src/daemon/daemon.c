@@ -157,7 +157,7 @@ static int daemon_new_loop(Daemon *daemon) {
         if (getrandom(&hash_key, sizeof(hash_key), 0) < 0)
                 return log_error_errno(-errno, "Failed to read random bytes: %m");
 
-        r = sd_event_default(&daemon->event);
+        r = sd_event_new(&daemon->event);           /* the default one would ask in each turn which thread it is in */
         if (r >= 0)
                 r = process_new(&daemon->process, daemon->event, &process_handlers, daemon);
         if (r >= 0)

@@ -60,8 +60,8 @@ void connection_make_ready(Connection *connection) {
 
         DL_APPEND2(links->ready, connection, ready_prev, ready_next);
         connection->is_ready = true;
-        if (links->n_ready++ == 0)
-                (void) sd_event_source_set_enabled(links->turn_source, SD_EVENT_ONESHOT);
+        links->n_ready++;
+        links_ask_turn(links);
 }
 
 static void connection_wait_for(Connection *connection, uint32_t events) {
@@ -147,13 +147,12 @@ static void connection_half_close(Connection *connection) {
         connection_wait_for(connection, EPOLLIN);
 }
 
-void connection_write(Connection *connection) {
-        Links *links = connection->links;
+int connection_write(Connection *connection, usec_t now_usec) {
         size_t n_data, n_begun;
         int r;
 
         if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_FLUSHING)
-                return;
+                return 0;
 
         r = link_write(&connection->link, &n_data, &n_begun);
         if (r == -EAGAIN)
@@ -165,7 +164,7 @@ void connection_write(Connection *connection) {
                 connection_wait_for(connection, EPOLLIN);
                 if (connection->state == CONNECTION_FLUSHING || shutdown(connection->link.fd, SHUT_RDWR) < 0) {
                         connection_ended(connection, LINK_RESET);
-                        return;
+                        return 0;
                 }
         } else {
                 connection_wait_for(connection, EPOLLIN);
@@ -175,8 +174,9 @@ void connection_write(Connection *connection) {
                         connection_half_close(connection);
         }
 
-        if (n_data > 0 && connection->state == CONNECTION_OPEN)
-                links_settle(links, node_on_sent(links->node, connection->id, n_data, n_begun, links_now(links)));
+        if (n_data == 0 || connection->state != CONNECTION_OPEN)
+                return 0;
+        return node_on_sent(connection->links->node, connection->id, n_data, n_begun, now_usec);
 }
 
 /* ---- reading ---- */
@@ -229,7 +229,7 @@ static void connection_read(Connection *connection) {
                         connection_ended(connection, LINK_RESET);
         } else if (n == 0) {
                 if (connection->state == CONNECTION_FLUSHING)
-                        connection_write(connection);   /* the other end will send no more, but may still read */
+                        (void) connection_write(connection, links_now(links));  /* the other end will send no more, but may still read */
                 connection_ended(connection, connection->reset ? LINK_RESET : LINK_CLOSED);
         } else if (connection->state == CONNECTION_OPEN)
                 connection_on_bytes(connection, slice_of(links->buffer, (size_t) n));
@@ -282,7 +282,7 @@ void connection_on_io(Connection *connection, uint32_t revents) {
         }
 
         if (revents & EPOLLOUT)
-                connection_write(connection);
-        if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR) && connection->state != CONNECTION_GONE)
+                connection_make_ready(connection);
+        if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 connection_read(connection);
 }

@@ -58,6 +58,8 @@ struct Links {
         Connection *connections;        /* by id, all but those GONE */
         Connection *ready;              /* have something to do in the next turn */
         size_t n_ready;
+        bool is_turning;                /* links_turn() comes without being asked for */
+        bool is_asked;                  /* for a turn: the next one is due though nothing may come in */
         Connection *timed;              /* have a deadline, the oldest first */
         size_t n_flushing;              /* FLUSHING and DRAINING */
         uint64_t n_accepted;
@@ -104,5 +106,6 @@ void connection_ended(Connection *connection, LinkChange change);
 /* The same, said in the next turn: for failures that come up while an effect is being carried out. */
 void connection_fail(Connection *connection, LinkChange change);
 
-/* Hands to the kernel what it takes of what is queued. */
-void connection_write(Connection *connection);
+/* Hands to the kernel what it takes of what is queued, and tells the node. Return: what the node did; settling is left to the
+ * caller. */
+int connection_write(Connection *connection, usec_t now_usec);

@@ -19,27 +19,32 @@
 
 /* Whoever has something to do. Connections that are GONE are freed here and nowhere else. */
 static int links_turn(Links *links) {
-        bool freed = false;
+        size_t n_visited = links->n_ready;
+        usec_t now_usec = links_now(links);
+        int r = 0;
 
-        for (size_t n = links->n_ready; n > 0; n--) {
+        links->is_turning = true;
+        links->is_asked = false;
+        for (size_t n = n_visited; n > 0 && r >= 0; n--) {
                 Connection *connection = links->ready;
 
                 DL_DELETE2(links->ready, connection, ready_prev, ready_next);
                 connection->is_ready = false;
                 links->n_ready--;
 
-                if (connection->state == CONNECTION_GONE) {
+                if (connection->state == CONNECTION_GONE)
                         connection_free(connection);
-                        freed = true;
-                } else if (connection->failed)
+                else if (connection->failed)
                         connection_ended(connection, connection->change);
                 else
-                        connection_write(connection);
+                        r = connection_write(connection, now_usec);
         }
 
-        if (freed && !links->connections)
-                links_settle(links, 0);
-        return sd_event_source_set_enabled(links->turn_source, links->n_ready > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        if (n_visited > 0)
+                links_settle(links, r);
+        links->handlers->turned(links->userdata);
+        links->is_turning = false;
+        return sd_event_source_set_enabled(links->turn_source, links->is_asked ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 /* The event was something else than a connection: a timer, a call. */
@@ -54,8 +59,9 @@ static int links_on_turn(sd_event_source *source, void *userdata) {
 static int links_on_epoll(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct epoll_event events[EVENTS_MAX];
         Links *links = userdata;
-        int n, r;
+        int n;
 
+        links->is_turning = true;
         n = epoll_wait(fd, events, ELEMENTSOF(events), 0);
         for (int i = 0; i < n; i++) {
                 Connection *connection = events[i].data.ptr;
@@ -64,9 +70,7 @@ static int links_on_epoll(sd_event_source *source, int fd, uint32_t revents, voi
                 if (connection->state != CONNECTION_GONE && !connection->failed)
                         connection_on_io(connection, events[i].events);
         }
-        r = links_turn(links);
-        links->handlers->turned(links->userdata);
-        return r;
+        return links_turn(links);
 }
 
 static Connection *links_first_overdue(Links *links, usec_t now_usec) {
@@ -152,10 +156,18 @@ static void links_hang_up(Links *links, Connection *connection, bool flush) {
         connection_make_ready(connection);
 }
 
-static int links_send(Links *links, Connection *connection, const Effect *effect) {
+static Connection *links_find(const Links *links, LinkId link) {
+        Connection *connection;
+
+        HASH_FIND_NUMBER(links->connections, link, connection);
+        return connection;
+}
+
+static int links_send_on(Links *links, LinkId link, const Effect *effect) {
+        Connection *connection = links_find(links, link);
         int r;
 
-        if (connection->state != CONNECTION_OPEN || connection->failed || connection->reset)
+        if (!connection || connection->state != CONNECTION_OPEN || connection->failed || connection->reset)
                 return 0;
 
         r = link_push(&connection->link, effect->frame, effect->is_data, effect->measure);
@@ -171,18 +183,28 @@ static int links_send(Links *links, Connection *connection, const Effect *effect
                                                  links_now(links)) : 0;
 }
 
+static int links_send(Links *links, const Effect *effect) {
+        for (size_t i = 0; i < effect->n_links; i++) {
+                int r = links_send_on(links, effect->links[i], effect);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int links_apply(Links *links, const Effect *effect) {
         Connection *connection;
 
+        if (effect->type == EFFECT_SEND)
+                return links_send(links, effect);
         if (effect->type == EFFECT_DIAL)
                 return links_dial(links, effect->link, &effect->address);
 
-        HASH_FIND_NUMBER(links->connections, effect->link, connection);
+        connection = links_find(links, effect->link);
         if (!connection)
                 return 0;
 
-        if (effect->type == EFFECT_SEND)
-                return links_send(links, connection, effect);
         if (effect->type == EFFECT_HANG_UP) {
                 links_hang_up(links, connection, effect->flush);
                 return 0;
@@ -194,12 +216,17 @@ int links_apply(Links *links, const Effect *effect) {
         return node_on_backlog(links->node, connection->id, link_n_ahead(&connection->link), links_now(links));
 }
 
+void links_ask_turn(Links *links) {
+        if (!links->is_turning && !links->is_asked)
+                (void) sd_event_source_set_enabled(links->turn_source, SD_EVENT_ONESHOT);
+        links->is_asked = true;
+}
+
 /* ---- all of them ---- */
 
 bool links_has(const Links *links, LinkId link) {
-        Connection *connection;
+        const Connection *connection = links_find(links, link);
 
-        HASH_FIND_NUMBER(links->connections, link, connection);
         return connection && (connection->state == CONNECTION_DIALING || connection->state == CONNECTION_OPEN);
 }
 

@@ -25,9 +25,10 @@ typedef struct Links Links;
 
 typedef struct LinksHandlers {
         /* After each event that was fed to the node, with what the node's function returned (0 or -ENOMEM): carry out its
-         * effects. Also when the last link has gone, with 0. */
+         * effects. Once for all that was written in one turn, and also when the last link has gone, with 0. */
         void (*settle)(void *userdata, int error);
-        /* What had come on any connection has been read, and what this led to has been written: the turn is over. */
+        /* What had come on any connection has been read, and what this led to has been written: the turn is over. Also when
+         * there was another reason for one: see links_ask_turn(). */
         void (*turned)(void *userdata);
         /* No connection is accepted for a moment, because of @error, such as -EMFILE. */
         void (*resting)(void *userdata, int error);
@@ -51,6 +52,9 @@ void links_stop_listening(Links *links);
 
 /* Carries out EFFECT_DIAL, EFFECT_SEND, EFFECT_MEASURE and EFFECT_HANG_UP. Return: 0, -ENOMEM. */
 int links_apply(Links *links, const Effect *effect);
+
+/* turned() is called at the end of the turn that is under way, or else of one that comes for this. From turned(): of the next. */
+void links_ask_turn(Links *links);
 
 /* Is it being dialled or open, and not hung up? */
 bool links_has(const Links *links, LinkId link);

@@ -41,8 +41,7 @@ struct Streams {
         Stream *list;
         size_t n;
         uint64_t n_opened;
-        sd_event_source *turn_source;   /* writes what was delivered, unless that was done before */
-        bool has_delivered;             /* and not written yet; that source is armed */
+        bool has_delivered;             /* and not written yet; a turn of the links is asked for */
 };
 
 /* Of one that is in no list, and not counted. */
@@ -137,7 +136,7 @@ static void stream_put(Stream *stream, const StreamMessage *message) {
         byte_queue_added(&stream->queue, size);
         if (!stream->waits_for_room && !stream->all->has_delivered) {
                 stream->all->has_delivered = true;
-                (void) sd_event_source_set_enabled(stream->all->turn_source, SD_EVENT_ONESHOT);
+                links_ask_turn(stream->all->daemon->links);
         }
 }
 
@@ -195,15 +194,9 @@ void streams_write(Streams *streams) {
 
         /* First: who has room again may be given more from the store, which is for the turn after this one. */
         streams->has_delivered = false;
-        (void) sd_event_source_set_enabled(streams->turn_source, SD_EVENT_OFF);
         DL_FOREACH_SAFE(streams->list, stream, next)
                 if (!stream->waits_for_room && byte_queue_size(&stream->queue) > 0)
                         stream_write(stream);
-}
-
-static int streams_on_turn(sd_event_source *source, void *userdata) {
-        streams_write(userdata);
-        return 0;
 }
 
 static void stream_deliver(Stream *stream, const StreamMessage *message) {
@@ -291,14 +284,12 @@ Streams *streams_free(Streams *streams) {
 
         while (streams->list)
                 stream_end(streams->list);
-        sd_event_source_disable_unref(streams->turn_source);
         free(streams);
         return NULL;
 }
 
 int streams_new(Streams **ret, Daemon *daemon, Service *service, LocalUsers *users) {
-        _cleanup_(streams_freep) Streams *streams = NULL;
-        int r;
+        Streams *streams;
 
         streams = calloc(1, sizeof(*streams));
         if (!streams)
@@ -306,14 +297,6 @@ int streams_new(Streams **ret, Daemon *daemon, Service *service, LocalUsers *use
         streams->daemon = daemon;
         streams->service = service;
         streams->users = users;
-
-        r = sd_event_add_defer(daemon->event, &streams->turn_source, streams_on_turn, streams);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(streams->turn_source, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(streams);
+        *ret = streams;
         return 0;
 }

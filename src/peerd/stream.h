@@ -27,7 +27,7 @@ DEFINE_CLEANUP(Streams *, streams_free)
 int streams_open(Streams *streams, sd_bus_message *m, sd_bus_error *error);
 
 void streams_deliver(Streams *streams, const Delivery *delivery);
-/* Hands what was delivered to its readers. It is done in the next turn of the loop at the latest, which costs a turn more. */
+/* Hands what was delivered to its readers: at the end of each turn of the links, which is asked for. */
 void streams_write(Streams *streams);
 
 size_t streams_n(const Streams *streams);

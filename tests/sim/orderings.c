@@ -167,6 +167,19 @@ static void carry_out_dial(World *world, unsigned peer, const Effect *effect) {
         item_push(wire->ends + 1, ITEM_ACCEPTED, NULL);
 }
 
+static void carry_out_send(World *world, unsigned peer, LinkId link, const Effect *effect) {
+        Node *node = world->nodes[peer];
+        unsigned side;
+        Wire *wire = wire_find(world, peer, link, &side);
+
+        if (wire)
+                wire_send(wire, !side, ITEM_FRAME, effect->frame);
+        if (effect->is_data)
+                assert(node_on_sent(node, link, effect->frame->size, 1, world->now_usec) == 0);
+        if (effect->measure)
+                assert(node_on_backlog(node, link, 0, world->now_usec) == 0);
+}
+
 static void settle(World *world, unsigned peer, int r) {
         Node *node = world->nodes[peer];
         Effect effect;
@@ -183,13 +196,8 @@ static void settle(World *world, unsigned peer, int r) {
                         break;
 
                 case EFFECT_SEND:
-                        wire = wire_find(world, peer, effect.link, &side);
-                        if (wire)
-                                wire_send(wire, !side, ITEM_FRAME, effect.frame);
-                        if (effect.is_data)
-                                assert(node_on_sent(node, effect.link, effect.frame->size, 1, world->now_usec) == 0);
-                        if (effect.measure)
-                                assert(node_on_backlog(node, effect.link, 0, world->now_usec) == 0);
+                        for (size_t i = 0; i < effect.n_links; i++)
+                                carry_out_send(world, peer, effect.links[i], &effect);
                         break;
 
                 case EFFECT_MEASURE:

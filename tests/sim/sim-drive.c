@@ -53,11 +53,11 @@ static bool sim_send_as(Sim *sim, Connection *connection, unsigned side, FrameBu
         return true;
 }
 
-static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
+static void sim_send_effect(Sim *sim, unsigned i, LinkId link, const Effect *effect) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = liar_answer(sim, i, effect->frame);
         SimNode *node = sim->nodes + i;
         unsigned type = frame->data[4], side;
-        Connection *connection = sim_find(sim, i, effect->link, &side);
+        Connection *connection = sim_find(sim, i, link, &side);
         bool open = connection && connection->ends[side].open, taken = true;
         size_t n_ahead = open ? flow_n_ahead(connection->ends + !side) : 0;
 
@@ -72,9 +72,9 @@ static void sim_send_effect(Sim *sim, unsigned i, const Effect *effect) {
                         (void) frame_buffer_unref(sent);
         }
         if (effect->is_data && taken)
-                must_ok(node_on_sent(node->node, effect->link, effect->frame->size, 1, sim->now_usec));
+                must_ok(node_on_sent(node->node, link, effect->frame->size, 1, sim->now_usec));
         if (effect->measure)
-                must_ok(node_on_backlog(node->node, effect->link, n_ahead, sim->now_usec));
+                must_ok(node_on_backlog(node->node, link, n_ahead, sim->now_usec));
 }
 
 static void sim_count_notice(Sim *sim, unsigned i, NoticeType type) {
@@ -104,8 +104,10 @@ static void sim_effect(Sim *sim, unsigned i, Effect *effect) {
                 break;
 
         case EFFECT_SEND:
-                sim_note(sim, i, effect->link, effect->frame->data, effect->frame->size);
-                sim_send_effect(sim, i, effect);
+                for (size_t k = 0; k < effect->n_links; k++) {
+                        sim_note(sim, i, effect->links[k], effect->frame->data, effect->frame->size);
+                        sim_send_effect(sim, i, effect->links[k], effect);
+                }
                 break;
 
         case EFFECT_MEASURE:

@@ -156,6 +156,24 @@ static void check_sent(Harness *harness, HarnessLink *link, const Message *messa
         }
 }
 
+static void carry_out_send(Harness *harness, LinkId id, const Effect *effect) {
+        HarnessLink *link = link_of(harness, id);
+        Message *message = malloc(sizeof(*message));
+        Frame frame;
+
+        assert(message);
+        assert(link && link->state == LINK_IS_UP);
+        assert(frame_decode(&frame, effect->frame->data, effect->frame->size, FRAME_SIZE_MAX) == (ssize_t) effect->frame->size);
+        assert(message_decode(message, &frame) == 1);
+        check_sent(harness, link, message);
+        free(message);
+        keep_sent(harness, id, effect->frame);
+        if (effect->is_data && !link->deaf)
+                (void) node_on_sent(harness->node, id, effect->frame->size, 1, harness->now);
+        if (effect->measure)
+                (void) node_on_backlog(harness->node, id, link->n_ahead, harness->now);
+}
+
 static void carry_out(Harness *harness, Effect *effect) {
         HarnessLink *link = link_of(harness, effect->link);
 
@@ -166,24 +184,10 @@ static void carry_out(Harness *harness, Effect *effect) {
                 (void) link_add(harness, effect->link, LINK_BEING_DIALLED, &effect->address);
                 break;
 
-        case EFFECT_SEND: {
-                Frame frame;
-                Message *message = malloc(sizeof(*message));
-
-                assert(message);
-                assert(link && link->state == LINK_IS_UP);
-                assert(frame_decode(&frame, effect->frame->data, effect->frame->size, FRAME_SIZE_MAX) ==
-                       (ssize_t) effect->frame->size);
-                assert(message_decode(message, &frame) == 1);
-                check_sent(harness, link, message);
-                free(message);
-                keep_sent(harness, effect->link, effect->frame);
-                if (effect->is_data && !link->deaf)
-                        (void) node_on_sent(harness->node, effect->link, effect->frame->size, 1, harness->now);
-                if (effect->measure)
-                        (void) node_on_backlog(harness->node, effect->link, link->n_ahead, harness->now);
+        case EFFECT_SEND:
+                for (size_t i = 0; i < effect->n_links; i++)
+                        carry_out_send(harness, effect->links[i], effect);
                 break;
-        }
 
         case EFFECT_MEASURE:
                 assert(link && link->state == LINK_IS_UP);

@@ -56,7 +56,7 @@ static void test_every_kind_comes_out_whole(void **state) {
                         if (type == EFFECT_DIAL)
                                 pushed->address.bytes[15] = 1;
                         else if (type == EFFECT_SEND)
-                                pushed->is_data = pushed->measure = true;
+                                pushed->links[SEND_LINKS_MAX - 1] = pushed->is_data = pushed->measure = true;
                         else if (type == EFFECT_HANG_UP)
                                 pushed->flush = true;
                         else if (type == EFFECT_RESOLVE)
@@ -74,7 +74,8 @@ static void test_every_kind_comes_out_whole(void **state) {
                 assert_int_equal(effect.type, type);
                 assert_int_equal(effect.link, is_set ? 7 : 0);
                 assert_true(type != EFFECT_DIAL || effect.address.bytes[15] == is_set);
-                assert_true(type != EFFECT_SEND || (effect.is_data == is_set && effect.measure == is_set && !effect.frame));
+                assert_true(type != EFFECT_SEND || (effect.is_data == is_set && effect.measure == is_set &&
+                                                     effect.links[SEND_LINKS_MAX - 1] == is_set && !effect.frame));
                 assert_true(type != EFFECT_HANG_UP || effect.flush == is_set);
                 assert_true(type != EFFECT_RESOLVE || effect.resolve.host[SEED_HOST_MAX] == is_set);
                 assert_true(type != EFFECT_PERSIST || effect.persist == (is_set ? PERSIST_PEERS : (PersistWhat) 0));
@@ -82,6 +83,23 @@ static void test_every_kind_comes_out_whole(void **state) {
                 assert_true((type != EFFECT_PONG && type != EFFECT_CRAWLED) || effect.rtt_usec == (is_set ? 6 : 0));
                 assert_true(type != EFFECT_NOTICE || effect.notice.duration == (is_set ? 8 : 0));
         }
+        effect_queue_done(&queue);
+}
+
+static void test_the_last_one_that_waits_can_be_added_to(void **state) {
+        EffectQueue queue;
+        Effect effect;
+
+        assert_int_equal(effect_queue_init(&queue, 4), 0);
+        assert_null(effect_queue_last(&queue));
+        effect_queue_push(&queue, EFFECT_DIAL)->link = 1;
+        effect_queue_push(&queue, EFFECT_NOTICE);               /* for which the queue has to grow */
+        effect_queue_push(&queue, EFFECT_MEASURE)->link = 3;
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(effect_queue_last(&queue)->type, EFFECT_MEASURE);
+                assert_true(effect_queue_pop(&queue, &effect));
+        }
+        assert_null(effect_queue_last(&queue));
         effect_queue_done(&queue);
 }
 
@@ -168,6 +186,7 @@ int main(void) {
                 cmocka_unit_test(test_effects_come_out_as_they_went_in),
                 cmocka_unit_test(test_a_new_effect_is_empty),
                 cmocka_unit_test(test_every_kind_comes_out_whole),
+                cmocka_unit_test(test_the_last_one_that_waits_can_be_added_to),
                 cmocka_unit_test(test_what_is_left_is_released_with_the_queue),
                 cmocka_unit_test(test_memory_is_taken_for_as_many_as_wait),
                 cmocka_unit_test(test_without_memory_effects_are_lost_and_that_is_said),

@@ -60,6 +60,46 @@ static void test_a_message_is_delivered_here_and_sent_on_every_link(void **state
         assert_int_equal(id.sequence, 2);
 }
 
+/* The next effect that sends, others left out; it is not carried out, so the node waits for it to be gone. */
+static Effect next_sent(Harness *h) {
+        Effect effect;
+
+        for (;;) {
+                assert_true(node_pop_effect(harness_node(h), &effect));
+                if (effect.type == EFFECT_SEND)
+                        return effect;
+                effect_release(&effect);
+        }
+}
+
+static void test_a_message_for_several_links_is_asked_for_at_once(void **state) {
+        NodeSettings settings = quiet_settings(PROFILE_LAN);
+        _cleanup_(harness_freep) Harness *h = NULL;
+        LinkId links[SEND_LINKS_MAX + 1];
+        Effect effect;
+        MessageId id;
+
+        settings.params.links_inbound = ELEMENTSOF(links);
+        h = peer_new(&settings);
+        for (uint8_t i = 0; i < ELEMENTSOF(links); i++)
+                links[i] = link_in(h, i + 1);
+        assert_int_equal(peer_publish(harness_node(h), "/a", slice_of("one", 3), harness_now(h), &id), 0);
+        assert_int_equal(peer_publish(harness_node(h), "/a", slice_of("two", 3), harness_now(h), &id), 0);
+
+        for (unsigned i = 0; i < 2; i++) {
+                effect = next_sent(h);
+                assert_true(effect.is_data);
+                assert_int_equal(effect.n_links, SEND_LINKS_MAX);
+                assert_memory_equal(effect.links, links, sizeof(effect.links));
+                effect_release(&effect);
+
+                effect = next_sent(h);
+                assert_int_equal(effect.n_links, 1);
+                assert_int_equal(effect.links[0], links[SEND_LINKS_MAX]);
+                effect_release(&effect);
+        }
+}
+
 static void test_a_topic_is_1_to_255_bytes_of_printable_ascii(void **state) {
         Harness *h = *state;
         char longest[257] = {};
@@ -395,6 +435,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quiet_peer, teardown)
                 TEST(test_a_message_is_delivered_here_and_sent_on_every_link),
+                cmocka_unit_test(test_a_message_for_several_links_is_asked_for_at_once),
                 TEST(test_a_topic_is_1_to_255_bytes_of_printable_ascii),
                 TEST(test_a_payload_is_1_mib_at_most),
                 TEST(test_without_a_link_a_message_waits_in_the_store),

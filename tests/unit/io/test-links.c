@@ -50,6 +50,7 @@ typedef struct Fixture {
         int others[LINKS_MAX];          /* the far ends, by link */
         unsigned n_settled;
         unsigned n_turned;
+        bool asks_when_turned;          /* for one more */
         size_t n_pings_turned;          /* of the node, and ... */
         size_t n_written_turned;        /* bytes at the far end of ANSWERED, when the last turn was over */
 } Fixture;
@@ -67,7 +68,7 @@ static FrameBuffer *make_frame(size_t size, uint8_t fill) {
 
 static void send_frame(Links *links, LinkId link, size_t size, uint8_t fill, bool is_data) {
         _cleanup_(frame_buffer_unrefp) FrameBuffer *frame = make_frame(size, fill);
-        Effect effect = { .type = EFFECT_SEND, .link = link, .frame = frame, .is_data = is_data };
+        Effect effect = { .type = EFFECT_SEND, .links = { link }, .n_links = 1, .frame = frame, .is_data = is_data };
 
         assert_int_equal(links_apply(links, &effect), 0);
 }
@@ -148,6 +149,9 @@ static void on_turned(void *userdata) {
         int n = 0;
 
         f->n_turned++;
+        if (f->asks_when_turned)
+                links_ask_turn(f->links);
+        f->asks_when_turned = false;
         f->n_pings_turned = f->node.n_pings;
         if (f->others[ANSWERED] >= 0)
                 assert_int_equal(ioctl(f->others[ANSWERED], FIONREAD, &n), 0);
@@ -385,6 +389,39 @@ static void test_a_turn_is_over_when_all_was_read_and_written(void **state) {
         assert_int_equal(f->n_turned, 1);
 }
 
+static void test_a_turn_that_is_asked_for_comes_once(void **state) {
+        Fixture *f = *state;
+
+        links_ask_turn(f->links);
+        links_ask_turn(f->links);
+        settle(f);
+        assert_int_equal(f->n_turned, 1);
+
+        /* Asked for at the end of a turn, the next one comes as well. */
+        f->asks_when_turned = true;
+        links_ask_turn(f->links);
+        settle(f);
+        assert_int_equal(f->n_turned, 3);
+}
+
+static void test_one_frame_goes_to_several_links(void **state) {
+        Fixture *f = *state;
+        Effect effect = { .type = EFFECT_SEND, .links = { 3, 77, 1, 2 }, .n_links = 4, .frame = make_frame(50, 'x'), .is_data = true };
+        uint8_t packet[100];
+
+        for (LinkId link = 0; link <= 3; link++)
+                open_link(f, link, SOCK_STREAM);
+        assert_int_equal(links_apply(f->links, &effect), 0);    /* there is no 77 any more */
+        effect_release(&effect);
+        settle(f);
+        for (LinkId link = 1; link <= 3; link++) {
+                assert_int_equal(read_other(f, link, packet, sizeof(packet)), 50);
+                assert_int_equal(f->node.told[link].n_data, 50);
+                assert_int_equal(f->node.told[link].n_begun, 1);
+        }
+        assert_int_equal(read_other(f, 0, packet, sizeof(packet)), 0);
+}
+
 static void test_what_the_kernel_did_not_take_goes_on_when_there_is_room(void **state) {
         _cleanup_free_ uint8_t *data = malloc(4U * FRAME_SIZE_MAX);
         size_t n_read = 0, n_before;
@@ -605,6 +642,8 @@ int main(void) {
                 TEST(test_what_comes_behind_a_hang_up_is_not_handed_on),
                 TEST(test_all_that_one_turn_asks_for_leaves_by_one_call),
                 TEST(test_a_turn_is_over_when_all_was_read_and_written),
+                TEST(test_a_turn_that_is_asked_for_comes_once),
+                TEST(test_one_frame_goes_to_several_links),
                 TEST(test_what_the_kernel_did_not_take_goes_on_when_there_is_room),
                 TEST(test_one_that_does_not_read_holds_up_nobody),
                 TEST(test_an_end_is_told_once_behind_what_came_before_it),
