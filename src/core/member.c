@@ -27,6 +27,12 @@ Member *member_table_find(const MemberTable *table, const NodeId *id) {
         return NULL;
 }
 
+Member *member_table_find_again(MemberTable *table, const NodeId *id) {
+        if (!table->recent || !node_id_equal(&table->recent->record.id, id))
+                table->recent = member_table_find(table, id);
+        return table->recent;
+}
+
 uint64_t member_hash(const NodeId *id, uint64_t epoch, uint32_t incarnation, MemberState state) {
         static const SipKey zero;
         uint8_t buffer[NODE_ID_SIZE + 8 + 4 + 1], *p = buffer;
@@ -246,6 +252,8 @@ void member_table_remove(MemberTable *table, Member *member) {
         member_uncount(table, member);
         table_swap(table, member->index, table->n - 1);
         table->n--;
+        if (table->recent == member)
+                table->recent = NULL;
         index_remove(&table->index, &member->by_id);
         timer_done(table->timers, &member->timer);
         free(member->verdict);

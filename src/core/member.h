@@ -73,6 +73,7 @@ typedef struct MemberTable {
         Member **members;       /* dense: first those that are alive or suspect and not hidden, then the others */
         size_t n, n_live, n_allocated, n_max;
         size_t n_suspect;
+        Member *recent;         /* found last by member_table_find_again(); NULL when it is gone */
         uint64_t *buckets;      /* SYNC_BUCKETS of them; NULL: nobody was ever here, and all are 0 */
         TimerQueue *timers;     /* borrowed */
         unsigned timer_kind;
@@ -82,6 +83,8 @@ void member_table_init(MemberTable *table, TimerQueue *timers, unsigned timer_ki
 void member_table_done(MemberTable *table);
 
 Member *member_table_find(const MemberTable *table, const NodeId *id);
+/* The same, for whoever asks for one many times in a row: no hash is needed to see that it is that one. */
+Member *member_table_find_again(MemberTable *table, const NodeId *id);
 
 typedef enum MemberChange {
         MEMBER_UNCHANGED,       /* older than, or the same as, what is held */

@@ -32,7 +32,7 @@
 static int deliver(Node *node, const GossipMessage *gossip, FrameBuffer *frame, StoredMessage *stored, const char *from_name,
                    usec_t age_usec) {
         bool own = node_id_equal(&gossip->id.origin, &node->identity.id) && gossip->id.epoch == node->identity.epoch;
-        const Member *origin = member_table_find(&node->members, &gossip->id.origin);
+        const Member *origin = own ? NULL : member_table_find_again(&node->members, &gossip->id.origin);
         Delivery *delivery;
         int r;
 

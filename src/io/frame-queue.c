@@ -14,7 +14,7 @@ void frame_queue_done(FrameQueue *queue) {
         *queue = (FrameQueue) {};
 }
 
-static int frame_queue_grow(FrameQueue *queue) {
+int frame_queue_grow(FrameQueue *queue) {
         size_t capacity = MAX(queue->capacity * 2, (size_t) CAPACITY_MIN);
         FrameBuffer **ring;
 
@@ -32,31 +32,11 @@ static int frame_queue_grow(FrameQueue *queue) {
         return 0;
 }
 
-int frame_queue_push(FrameQueue *queue, FrameBuffer *frame) {
-        int r;
+void frame_queue_shrink(FrameQueue *queue) {
+        assert(queue->n == 0);
 
-        if (queue->n == queue->capacity) {
-                r = frame_queue_grow(queue);
-                if (r < 0)
-                        return r;
-        }
-
-        queue->ring[(queue->first + queue->n) & (queue->capacity - 1)] = frame_buffer_ref(frame);
-        queue->n++;
-        queue->n_bytes += frame->size;
-        return 0;
-}
-
-FrameBuffer *frame_queue_pop(FrameQueue *queue) {
-        FrameBuffer *frame = frame_queue_at(queue, 0);
-
-        queue->first = (queue->first + 1) & (queue->capacity - 1);
-        queue->n--;
-        queue->n_bytes -= frame->size;
-
-        if (queue->n == 0 && queue->capacity > CAPACITY_IDLE_MAX) {
+        if (queue->capacity > CAPACITY_IDLE_MAX) {
                 free(queue->ring);
                 *queue = (FrameQueue) {};
         }
-        return frame;
 }

@@ -15,14 +15,40 @@ typedef struct FrameQueue {
 
 void frame_queue_done(FrameQueue *queue);
 
-/* Takes a reference of its own. Return: 0, -ENOMEM. */
-int frame_queue_push(FrameQueue *queue, FrameBuffer *frame);
+/* Room for more. Return: 0, -ENOMEM. */
+int frame_queue_grow(FrameQueue *queue);
+/* Gives back what only a burst needed, of one that is empty. */
+void frame_queue_shrink(FrameQueue *queue);
 
-/* Gives its reference to the caller. The queue is not empty. */
-FrameBuffer *frame_queue_pop(FrameQueue *queue);
+/* Takes a reference of its own. Return: 0, -ENOMEM. */
+static inline int frame_queue_push(FrameQueue *queue, FrameBuffer *frame) {
+        if (queue->n == queue->capacity) {
+                int r = frame_queue_grow(queue);
+
+                if (r < 0)
+                        return r;
+        }
+
+        queue->ring[(queue->first + queue->n) & (queue->capacity - 1)] = frame_buffer_ref(frame);
+        queue->n++;
+        queue->n_bytes += frame->size;
+        return 0;
+}
 
 /* Borrowed; @index counts from the first, below @n. */
 static inline FrameBuffer *frame_queue_at(const FrameQueue *queue, size_t index) {
         assert(index < queue->n);
         return queue->ring[(queue->first + index) & (queue->capacity - 1)];
+}
+
+/* Gives its reference to the caller. The queue is not empty. */
+static inline FrameBuffer *frame_queue_pop(FrameQueue *queue) {
+        FrameBuffer *frame = frame_queue_at(queue, 0);
+
+        queue->first = (queue->first + 1) & (queue->capacity - 1);
+        queue->n--;
+        queue->n_bytes -= frame->size;
+        if (queue->n == 0)
+                frame_queue_shrink(queue);
+        return frame;
 }

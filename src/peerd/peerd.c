@@ -17,10 +17,12 @@
 /* ---- effects ---- */
 
 static void peerd_deliver(Peerd *peerd, const Delivery *delivery) {
-        topics_count(peerd->topics, delivery->topic, delivery->payload.size, daemon_now(&peerd->daemon));
+        usec_t now_usec = daemon_now(&peerd->daemon);
+
+        topics_count(peerd->topics, delivery->topic, delivery->payload.size, now_usec);
         subscriptions_deliver(peerd->subscriptions, delivery);
         streams_deliver(peerd->streams, delivery);
-        if (log_limit_allow(&peerd->delivery_limit, daemon_now(&peerd->daemon)))
+        if (log_limit_allow(&peerd->delivery_limit, now_usec))
                 delivery_log(delivery, peerd->daemon.config->gossip_log_level);
 }
 

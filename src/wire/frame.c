@@ -39,21 +39,3 @@ FrameBuffer *frame_buffer_new(size_t size) {
         buffer->size = size;
         return buffer;
 }
-
-FrameBuffer *frame_buffer_ref(FrameBuffer *buffer) {
-        assert(buffer->n_ref > 0);
-
-        buffer->n_ref++;
-        return buffer;
-}
-
-FrameBuffer *frame_buffer_unref(FrameBuffer *buffer) {
-        if (!buffer)
-                return NULL;
-
-        assert(buffer->n_ref > 0);
-
-        if (--buffer->n_ref == 0)
-                free(buffer);
-        return NULL;
-}

@@ -47,6 +47,21 @@ typedef struct FrameBuffer {
 
 /* A buffer of @size bytes with one reference, its bytes not set; NULL when out of memory. */
 FrameBuffer *frame_buffer_new(size_t size);
-FrameBuffer *frame_buffer_ref(FrameBuffer *buffer);
-FrameBuffer *frame_buffer_unref(FrameBuffer *buffer);   /* takes NULL, returns NULL */
+
+static inline FrameBuffer *frame_buffer_ref(FrameBuffer *buffer) {
+        assert(buffer->n_ref > 0);
+
+        buffer->n_ref++;
+        return buffer;
+}
+
+/* Takes NULL, returns NULL. */
+static inline FrameBuffer *frame_buffer_unref(FrameBuffer *buffer) {
+        assert(!buffer || buffer->n_ref > 0);
+
+        if (buffer && --buffer->n_ref == 0)
+                free(buffer);
+        return NULL;
+}
+
 DEFINE_CLEANUP(FrameBuffer *, frame_buffer_unref)
