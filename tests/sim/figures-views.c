@@ -11,6 +11,7 @@
 /* One round of liveness: the interval, and three strikes of 0.5 s at least (1.5 s more after a round trip of 200 ms). Then
  * everybody knows which of its links are dead. */
 #define ROUND_USEC (5 * USEC_PER_SEC)
+#define SOON_USEC USEC_PER_SEC                  /* no link that is only silent is given up any earlier */
 #define HYPARVIEW_USEC (10 * USEC_PER_MINUTE)   /* for the views to settle: 20 shuffles each */
 
 /* Nobody needs to know everybody: links come from the view. */
@@ -86,17 +87,12 @@ static double largest_percent(Sim *sim) {
         return overlay->n == 0 ? 0 : 100.0 * (double) largest / (double) overlay->n;
 }
 
-static void measure_crash(FigureContext *context, unsigned percent, const Samples *first, const Samples *later) {
-        char what[64];
-
-        (void) snprintf(what, sizeof(what), "%u %%: in one piece after one round", percent);
-        figure_at_least(context, what, first, percent > 70 ? 98.5 : 99, " %");
-        (void) snprintf(what, sizeof(what), "%u %%: after two rounds", percent);
-        figure_at_least(context, what, later, 100, " %");
-}
-
-/* The share that the largest piece has of the survivors, after one round of liveness and after two. */
-enum { CRASH_FIRST, CRASH_LATER, _CRASH_MAX };
+/*
+ * The share that the largest piece has of the survivors: by the links that are left, which is for percolation on a graph of degree 5
+ * to say and not for the protocol; when those that are known to be dead have been replaced, before anything periodic has happened,
+ * which is what the HyParView paper calls before the next membership round; after one round of liveness, and after two.
+ */
+enum { CRASH_LEFT, CRASH_SOON, CRASH_FIRST, CRASH_LATER, _CRASH_MAX };
 
 typedef struct Crash {
         uint64_t run;
@@ -108,7 +104,10 @@ static void crash_some(Sim *sim, const void *userdata, double *ret) {
         const Crash *crash = userdata;
 
         end_some(sim, crash->run, crash->percent, crash->end);
-        sim_run_for(sim, ROUND_USEC);
+        ret[CRASH_LEFT] = largest_percent(sim);
+        sim_run_for(sim, SOON_USEC);
+        ret[CRASH_SOON] = largest_percent(sim);
+        sim_run_for(sim, ROUND_USEC - SOON_USEC);
         ret[CRASH_FIRST] = largest_percent(sim);
         sim_run_for(sim, ROUND_USEC);
         ret[CRASH_LATER] = largest_percent(sim);
@@ -116,8 +115,24 @@ static void crash_some(Sim *sim, const void *userdata, double *ret) {
 
 #define CRASH_STEPS 8U          /* of 10 % of the nodes each */
 
-static void figure_crash_of(FigureContext *context, bool asked_first, void (*end)(Sim *sim, unsigned i)) {
-        Samples first[CRASH_STEPS] = {}, later[CRASH_STEPS] = {};
+/* A control says what it finds: nothing is asked of it. */
+static void crash_say(FigureContext *context, unsigned percent, const char *when, const Samples *samples, double least) {
+        char what[64];
+
+        (void) snprintf(what, sizeof(what), "%u %%: in one piece %s", percent, when);
+        if (least > 0)
+                figure_at_least(context, what, samples, least, " %");
+        else
+                figure_compare(context, what, samples, " %");
+}
+
+typedef struct CrashLeast {
+        double soon, soon_80;   /* percent; 0: of a control */
+        double first, later;
+} CrashLeast;
+
+static void figure_crash_of(FigureContext *context, bool asked_first, void (*end)(Sim *sim, unsigned i), CrashLeast least) {
+        Samples samples[CRASH_STEPS][_CRASH_MAX] = {};
 
         for (uint64_t run; figure_next_run(context, &run);) {
                 _cleanup_(sim_freep) Sim *sim = hyparview_network(run, context->n, asked_first, USEC_PER_SEC);
@@ -127,56 +142,76 @@ static void figure_crash_of(FigureContext *context, bool asked_first, void (*end
                         double found[_CRASH_MAX];
 
                         figure_try(sim, crash_some, &(Crash) { run, 10 * (step + 1), end }, found, _CRASH_MAX);
-                        samples_add(first + step, found[CRASH_FIRST]);
-                        samples_add(later + step, found[CRASH_LATER]);
+                        for (unsigned i = 0; i < _CRASH_MAX; i++)
+                                samples_add(&samples[step][i], found[i]);
                 }
         }
         for (unsigned step = 0; step < CRASH_STEPS; step++) {
-                measure_crash(context, 10 * (step + 1), first + step, later + step);
-                samples_done(first + step);
-                samples_done(later + step);
+                unsigned percent = 10 * (step + 1);
+
+                crash_say(context, percent, "by the links left", &samples[step][CRASH_LEFT], 0);
+                crash_say(context, percent, "before a round", &samples[step][CRASH_SOON], percent < 80 ? least.soon : least.soon_80);
+                crash_say(context, percent, "after one round", &samples[step][CRASH_FIRST], least.first);
+                crash_say(context, percent, "after two rounds", &samples[step][CRASH_LATER], least.later);
+                for (unsigned i = 0; i < _CRASH_MAX; i++)
+                        samples_done(&samples[step][i]);
         }
 }
 
 static void figure_hyparview_crash(FigureContext *context) {
-        figure_crash_of(context, true, sim_crash);
+        figure_crash_of(context, true, sim_crash, (CrashLeast) { 99, 98.5, 100, 100 });
 }
 
 static void figure_hyparview_crash_unasked(FigureContext *context) {
-        figure_crash_of(context, false, sim_crash);
+        figure_crash_of(context, false, sim_crash, (CrashLeast) {});
 }
 
 static void figure_hyparview_cut(FigureContext *context) {
-        figure_crash_of(context, true, sim_power_cut);
+        figure_crash_of(context, true, sim_power_cut, (CrashLeast) { .first = 98.5, .later = 100 });
 }
 
 static void figure_hyparview_cut_unasked(FigureContext *context) {
-        figure_crash_of(context, false, sim_power_cut);
+        figure_crash_of(context, false, sim_power_cut, (CrashLeast) {});
+}
+
+/* The share of the survivors that is in one piece after one round, and the seconds until all are. */
+static void crash_most(Sim *sim, const void *userdata, double *ret) {
+        const Crash *crash = userdata;
+        usec_t ended_usec;
+
+        end_some(sim, crash->run, crash->percent, crash->end);
+        ended_usec = sim_now(sim);
+        sim_run_for(sim, ROUND_USEC);
+        ret[0] = largest_percent(sim);
+        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 5 * USEC_PER_MINUTE);
+        ret[1] = (double) (sim_now(sim) - ended_usec) / USEC_PER_SEC;
 }
 
 static void figure_default_crash(FigureContext *context) {
-        for (unsigned percent = 90; percent <= 95; percent += 5) {
-                _cleanup_samples_ Samples share = {}, time = {};
+        static const unsigned percents[] = { 90, 95 };
+        Samples share[ELEMENTSOF(percents)] = {}, time[ELEMENTSOF(percents)] = {};
+
+        for (uint64_t run; figure_next_run(context, &run);) {
+                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
+
+                (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
+                sim_run_for(sim, USEC_PER_MINUTE);
+                for (size_t i = 0; i < ELEMENTSOF(percents); i++) {
+                        double found[2];
+
+                        figure_try(sim, crash_most, &(Crash) { run, percents[i], sim_crash }, found, ELEMENTSOF(found));
+                        samples_add(share + i, found[0]);
+                        samples_add(time + i, found[1]);
+                }
+        }
+        for (size_t i = 0; i < ELEMENTSOF(percents); i++) {
                 char what[64];
 
-                context->n_begun = 0;
-                for (uint64_t run; figure_next_run(context, &run);) {
-                        _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
-                        usec_t ended_usec;
-
-                        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
-                        sim_run_for(sim, USEC_PER_MINUTE);
-                        end_some(sim, run, percent, sim_crash);
-                        ended_usec = sim_now(sim);
-                        sim_run_for(sim, ROUND_USEC);
-                        samples_add(&share, largest_percent(sim));
-                        (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 5 * USEC_PER_MINUTE);
-                        samples_add(&time, (double) (sim_now(sim) - ended_usec) / USEC_PER_SEC);
-                }
-                (void) snprintf(what, sizeof(what), "%u %%: in one piece after one round", percent);
-                figure_at_least(context, what, &share, 100, " %");
-                (void) snprintf(what, sizeof(what), "%u %%: all in one piece after", percent);
-                figure_at_most(context, what, &time, (double) ROUND_USEC / USEC_PER_SEC, " s");
+                crash_say(context, percents[i], "after one round", share + i, 100);
+                (void) snprintf(what, sizeof(what), "%u %%: all in one piece after", percents[i]);
+                figure_at_most(context, what, time + i, (double) ROUND_USEC / USEC_PER_SEC, " s");
+                samples_done(share + i);
+                samples_done(time + i);
         }
 }
 
@@ -374,12 +409,12 @@ static void figure_joins(FigureContext *context) {
 
 const Figure figures_views[] = {
         { "hyparview-crash", "The largest piece of the survivors after a crash, of profile `hyparview` with a question before BUSY.",
-          1000, 5, figure_hyparview_crash },
-        { "hyparview-crash-unasked", "The same without the question: as in the paper.", 1000, 5, figure_hyparview_crash_unasked },
+          10000, 5, figure_hyparview_crash },
+        { "hyparview-crash-unasked", "A control: the same without the question, as in the paper.", 1000, 5, figure_hyparview_crash_unasked },
         { "hyparview-cut", "The same with the question, and nobody to refuse a call: power is cut.", 1000, 5, figure_hyparview_cut },
-        { "hyparview-cut-unasked", "The same without the question.", 1000, 5, figure_hyparview_cut_unasked },
+        { "hyparview-cut-unasked", "A control: the same without the question.", 1000, 5, figure_hyparview_cut_unasked },
         { "hyparview-partition", "The profile `hyparview` after a partition of an hour.", 200, 5, figure_hyparview_partition },
-        { "default-crash", "A crash of 90 and of 95 % of a network with seeds.", 1000, 5, figure_default_crash },
+        { "default-crash", "A crash of 90 and of 95 % of a network with seeds.", 10000, 5, figure_default_crash },
         { "partition-hour", "A partition of an hour, with seeds on both sides.", 200, 5, figure_partition_hour },
         { "partition-hour-no-seeds", "The same when there are no seeds any more.", 200, 5, figure_partition_hour_no_seeds },
         { "partition-hour-full", "The same with seeds, and tables that hold a quarter of all.", 200, 5, figure_partition_hour_full },

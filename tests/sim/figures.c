@@ -225,6 +225,13 @@ void figure_at_least(FigureContext *context, const char *what, const Samples *sa
         figure_say(context, what, must, samples->n > 0 && samples_quantile(samples, 0) >= low, "%s", value);
 }
 
+void figure_compare(FigureContext *context, const char *what, const Samples *samples, const char *unit) {
+        char value[128];
+
+        print_samples(value, sizeof(value), samples, unit);
+        figure_say(context, what, "for comparison", samples->n > 0, "%s", value);
+}
+
 void figure_quantile_at_most(FigureContext *context, const char *what, const Samples *samples, double q, double high,
                              const char *unit) {
         double found = samples_quantile(samples, q);

@@ -85,6 +85,8 @@ void figure_between(FigureContext *context, const char *what, const Samples *sam
                     const char *unit);
 void figure_at_most(FigureContext *context, const char *what, const Samples *samples, double high, const char *unit);
 void figure_at_least(FigureContext *context, const char *what, const Samples *samples, double low, const char *unit);
+/* For comparison only: of a control, or to understand another value. */
+void figure_compare(FigureContext *context, const char *what, const Samples *samples, const char *unit);
 /* A share of @q of the samples is at most @high. */
 void figure_quantile_at_most(FigureContext *context, const char *what, const Samples *samples, double q, double high,
                              const char *unit);
