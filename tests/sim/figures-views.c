@@ -410,8 +410,10 @@ static void figure_joins(FigureContext *context) {
 const Figure figures_views[] = {
         { "hyparview-crash", "The largest piece of the survivors after a crash, of profile `hyparview` with a question before BUSY.",
           10000, 5, figure_hyparview_crash },
-        { "hyparview-crash-unasked", "A control: the same without the question, as in the paper.", 1000, 5, figure_hyparview_crash_unasked },
-        { "hyparview-cut", "The same with the question, and nobody to refuse a call: power is cut.", 1000, 5, figure_hyparview_cut },
+        { "hyparview-crash-unasked", "A control: the same without the question, as in the paper.",
+          1000, 5, figure_hyparview_crash_unasked },
+        { "hyparview-cut", "The same with the question, and nobody to refuse a call: power is cut.",
+          1000, 5, figure_hyparview_cut },
         { "hyparview-cut-unasked", "A control: the same without the question.", 1000, 5, figure_hyparview_cut_unasked },
         { "hyparview-partition", "The profile `hyparview` after a partition of an hour.", 200, 5, figure_hyparview_partition },
         { "default-crash", "A crash of 90 and of 95 % of a network with seeds.", 10000, 5, figure_default_crash },
