@@ -85,7 +85,7 @@ static int crawl_add_claims(Crawl *crawl, size_t from, const LinkInfo *links, si
 
 static void crawl_tell(Node *node, Crawl *crawl, int error) {
         for (size_t i = 0; i < crawl->n_tokens; i++) {
-                Effect *effect = effect_queue_push(&node->effects, EFFECT_CRAWLED);
+                Effect *effect = effect_queue_push(node->effects, EFFECT_CRAWLED);
 
                 effect->token = crawl->tokens[i];
                 effect->error = error;

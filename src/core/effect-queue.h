@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The queue between the core and whoever drives it: first in, first out, at most a number given once. Each effect takes as many
+ * The queue between the core and whoever drives it: first in, first out, at most as many as a node allows. Each effect takes as many
  * bytes as its type needs. There is always room for one; what a burst took is given back when the queue runs empty.
  */
 
@@ -19,8 +19,13 @@ typedef struct EffectQueue {
 } EffectQueue;
 
 /* Return: 0, -ENOMEM. */
-int effect_queue_init(EffectQueue *queue, size_t n_max);
+int effect_queue_init(EffectQueue *queue);
 void effect_queue_done(EffectQueue *queue);
+
+/* So many may be in it at a time, at least: none in one that nobody asked for. */
+static inline void effect_queue_allow(EffectQueue *queue, size_t n_max) {
+        queue->n_max = MAX(queue->n_max, n_max);
+}
 
 #define EFFECT_UP_TO(member) (offsetof(Effect, member) + sizeof(((Effect *) NULL)->member))
 

@@ -6,13 +6,13 @@
 
 #define QUEUE_KEPT sizeof(Effect)       /* bytes: one of any type, or many that are sent */
 
-int effect_queue_init(EffectQueue *queue, size_t n_max) {
+int effect_queue_init(EffectQueue *queue) {
         uint8_t *data = malloc(QUEUE_KEPT);
 
         if (!data)
                 return -ENOMEM;
 
-        *queue = (EffectQueue) { .data = data, .n_allocated = QUEUE_KEPT, .n_max = n_max };
+        *queue = (EffectQueue) { .data = data, .n_allocated = QUEUE_KEPT };
         return 0;
 }
 

@@ -83,7 +83,7 @@ static int liveness_send(Node *node, Session *session, usec_t now_usec) {
         liveness->n_ahead = 0;
         liveness_arm(node, liveness, now_usec);
 
-        effect = effect_queue_push(&node->effects, EFFECT_SEND);
+        effect = effect_queue_push(node->effects, EFFECT_SEND);
         effect->links[effect->n_links++] = session->link;
         effect->measure = true;
         effect->frame = TAKE_PTR(frame);
@@ -203,7 +203,7 @@ int liveness_on_timer(Node *node, Session *session, usec_t now_usec) {
         if (!liveness->outstanding)
                 return 0;
         if (!liveness->clock_runs) {
-                effect_queue_push(&node->effects, EFFECT_MEASURE)->link = session->link;
+                effect_queue_push(node->effects, EFFECT_MEASURE)->link = session->link;
                 return 0;
         }
         if (liveness->n_strikes == 0 && !liveness->doubted) {

@@ -17,7 +17,6 @@
 #include "base/index.h"
 #include "base/random.h"
 #include "base/ratelimit.h"
-#include "core/effect-queue.h"
 #include "core/member.h"
 #include "core/node.h"
 #include "core/range-queue.h"
@@ -286,7 +285,7 @@ struct Node {
         NodeState state;
         usec_t started_usec;
         Random random;
-        EffectQueue effects;
+        EffectQueue *effects;           /* borrowed */
         TimerQueue timers;
 
         Session *sessions;              /* in the order in which they began */

@@ -73,7 +73,7 @@ void node_observe(Node *node, Distribution distribution, uint64_t value) {
 
 /* ---- life ---- */
 
-int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *identity, uint64_t run) {
+int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *identity, EffectQueue *effects, uint64_t run) {
         _cleanup_(node_freep) Node *node = NULL;
         int r;
 
@@ -90,9 +90,8 @@ int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *ident
         node->ops = settings->role == ROLE_PEER ? &peer_ops : &seed_ops;
         member_table_init(&node->members, &node->timers, TIMER_MEMBER, settings->params.members_max);
 
-        r = effect_queue_init(&node->effects, EFFECTS_MIN + EFFECTS_PER_CONNECTION * settings->params.connections_max);
-        if (r < 0)
-                return r;
+        node->effects = effects;
+        effect_queue_allow(effects, EFFECTS_MIN + EFFECTS_PER_CONNECTION * settings->params.connections_max);
 
         r = settings->role == ROLE_PEER ? peer_node_new(node) : seed_node_new(node);
         if (r < 0)
@@ -112,7 +111,6 @@ Node *node_free(Node *node) {
         seed_list_free(node);
         member_table_done(&node->members);
         timer_queue_done(&node->timers);
-        effect_queue_done(&node->effects);
         free(node->pings);
         free(node);
         return NULL;
@@ -122,7 +120,7 @@ Node *node_free(Node *node) {
 static int node_settle(Node *node, int r) {
         NodeState state = node->state == NODE_STOPPING ? NODE_STOPPING : node->ops->state(node);
 
-        if (effect_queue_failed(&node->effects) || (node->ops->failed && node->ops->failed(node)))
+        if (effect_queue_failed(node->effects) || (node->ops->failed && node->ops->failed(node)))
                 r = -ENOMEM;
         if (r >= 0 && state != node->state) {
                 node->state = state;
@@ -188,7 +186,7 @@ int node_on_accepted(Node *node, LinkId link, const Address *remote, usec_t now_
         assert(link_id_is_accepted(link));
 
         if (!node_runs(node)) {
-                effect_queue_push(&node->effects, EFFECT_HANG_UP)->link = link;
+                effect_queue_push(node->effects, EFFECT_HANG_UP)->link = link;
                 return 0;
         }
         return node_settle(node, session_accept(node, link, remote, now_usec));
@@ -329,7 +327,7 @@ int node_on_deadline(Node *node, usec_t now_usec) {
 }
 
 bool node_pop_effect(Node *node, Effect *ret) {
-        return effect_queue_pop(&node->effects, ret);
+        return effect_queue_pop(node->effects, ret);
 }
 
 usec_t node_deadline(const Node *node) {
@@ -339,11 +337,11 @@ usec_t node_deadline(const Node *node) {
 /* ---- what is told ---- */
 
 void node_persist(Node *node, PersistWhat what) {
-        effect_queue_push(&node->effects, EFFECT_PERSIST)->persist = what;
+        effect_queue_push(node->effects, EFFECT_PERSIST)->persist = what;
 }
 
 Notice *node_notice(Node *node, NoticeType type) {
-        Notice *notice = &effect_queue_push(&node->effects, EFFECT_NOTICE)->notice;
+        Notice *notice = &effect_queue_push(node->effects, EFFECT_NOTICE)->notice;
 
         notice->type = type;
         return notice;

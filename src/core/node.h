@@ -16,7 +16,7 @@
  */
 
 #include "core/distribution.h"
-#include "core/effect.h"
+#include "core/effect-queue.h"
 #include "core/params.h"
 
 typedef struct Node Node;
@@ -50,11 +50,13 @@ typedef struct SeedEntry {
  * node_new() - a node that has not started yet
  * @settings:   copied
  * @identity:   already persisted by the caller
+ * @effects:    borrowed: where its effects wait, and room is made for as many as one event can ask for. Nodes may share one when
+ *              what one of them asked for is carried out before anything happens to another.
  * @run:        number of the random generator; a daemon takes it from the kernel
  *
  * Return: 0, -ENOMEM.
  */
-int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *identity, uint64_t run);
+int node_new(Node **ret, const NodeSettings *settings, const NodeIdentity *identity, EffectQueue *effects, uint64_t run);
 Node *node_free(Node *node);
 DEFINE_CLEANUP(Node *, node_free)
 

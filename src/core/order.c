@@ -40,7 +40,7 @@ static int deliver(Node *node, const GossipMessage *gossip, FrameBuffer *frame, 
         if (r < 0)
                 return r;
 
-        delivery = &effect_queue_push(&node->effects, EFFECT_DELIVER)->delivery;
+        delivery = &effect_queue_push(node->effects, EFFECT_DELIVER)->delivery;
         delivery->id = gossip->id;
         delivery->serial = store_last_serial(&node->peer->store);
         delivery->own = own;

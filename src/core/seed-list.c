@@ -100,7 +100,7 @@ int seed_slot_try(Node *node, SeedSlot *slot, usec_t now_usec) {
 
         timer_set(&node->timers, &slot->timer, USEC_INFINITY);
         slot_set_state(slot, SEED_RESOLVING, now_usec);
-        effect = effect_queue_push(&node->effects, EFFECT_RESOLVE);
+        effect = effect_queue_push(node->effects, EFFECT_RESOLVE);
         effect->resolve.seed = slot->number;
         effect->resolve.port = slot->port;
         memcpy(effect->resolve.host, slot->host, strlen(slot->host) + 1);

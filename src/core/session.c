@@ -153,7 +153,7 @@ static void session_free(Node *node, Session *session, int error) {
                 node->n_checks--;
         for (size_t i = 0; node->pings && i < PINGS_MAX; i++)
                 if (node->pings[i].link == session->link) {
-                        Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
+                        Effect *effect = effect_queue_push(node->effects, EFFECT_PONG);
 
                         effect->token = node->pings[i].token;
                         effect->error = error;
@@ -235,7 +235,7 @@ int session_end(Node *node, Session *session, SessionEnd end, usec_t now_usec) {
 }
 
 void session_hang_up(Node *node, LinkId link, bool flush) {
-        Effect *effect = effect_queue_push(&node->effects, EFFECT_HANG_UP);
+        Effect *effect = effect_queue_push(node->effects, EFFECT_HANG_UP);
 
         effect->link = link;
         effect->flush = flush;
@@ -243,12 +243,12 @@ void session_hang_up(Node *node, LinkId link, bool flush) {
 
 /* One frame for several links, which follow each other, is one effect. */
 static Effect *session_effect_for(Node *node, FrameBuffer *frame, bool is_data) {
-        Effect *effect = effect_queue_last(&node->effects);
+        Effect *effect = effect_queue_last(node->effects);
 
         if (effect && effect->type == EFFECT_SEND && effect->frame == frame && effect->is_data == is_data &&
             effect->n_links < SEND_LINKS_MAX)
                 return effect;
-        effect = effect_queue_push(&node->effects, EFFECT_SEND);
+        effect = effect_queue_push(node->effects, EFFECT_SEND);
         effect->frame = frame_buffer_ref(frame);
         effect->is_data = is_data;
         return effect;
@@ -344,7 +344,7 @@ int session_dial(Node *node, const Address *address, SessionUse use, const NodeI
                 node->n_checks++;
         session_enter(node, session, SESSION_DIALING, usec_add(now_usec, timeout_usec), now_usec);
 
-        effect = effect_queue_push(&node->effects, EFFECT_DIAL);
+        effect = effect_queue_push(node->effects, EFFECT_DIAL);
         effect->link = session->link;
         effect->address = *address;
         node->counters[COUNTER_SESSIONS_OUT]++;
@@ -426,7 +426,7 @@ static int session_on_pong(Node *node, Session *session, const PingMessage *pong
 
         for (size_t i = 0; node->pings && i < PINGS_MAX; i++)
                 if (node->pings[i].link == session->link && node->pings[i].nonce == pong->nonce) {
-                        Effect *effect = effect_queue_push(&node->effects, EFFECT_PONG);
+                        Effect *effect = effect_queue_push(node->effects, EFFECT_PONG);
 
                         effect->token = node->pings[i].token;
                         effect->rtt_usec = usec_sub(now_usec, node->pings[i].sent_usec);

@@ -133,7 +133,9 @@ static int daemon_new_node(Daemon *daemon) {
                 return EX_OSERR;
         }
 
-        r = node_new(&daemon->node, &settings, &identity, run);
+        r = effect_queue_init(&daemon->effects);
+        if (r >= 0)
+                r = node_new(&daemon->node, &settings, &identity, &daemon->effects, run);
         if (r >= 0) {
                 links_set_node(daemon->links, daemon->node);
                 r = daemon->handlers->restore(daemon->userdata);
@@ -290,6 +292,7 @@ void daemon_done(Daemon *daemon) {
         resolver_free(daemon->resolver);
         links_free(daemon->links);
         node_free(daemon->node);
+        effect_queue_done(&daemon->effects);
         config_free(daemon->config);
         state_dir_close(daemon->state);
 

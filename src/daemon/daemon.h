@@ -53,6 +53,7 @@ struct Daemon {
         const char *identity_reason;            /* why the id is a new one, where that is worth a word; static */
         SeedFiles *seed_files;
         Config *config;
+        EffectQueue effects;
         Node *node;
 
         SeedsConfig *first_seeds;               /* from daemon_init() to daemon_run() */

@@ -216,11 +216,8 @@ static void figure_small_of(FigureContext *context, const char *how, void (*end)
                                 usec_t ended_usec, first_usec = 0;
                                 unsigned victim = n_seeds + (unsigned) (run % n);
 
-                                for (unsigned i = 0; n_seeds == 0 && i < n; i++) {
-                                        Address address = sim_address((i + 1) % n);     /* else nobody knows anybody */
-
-                                        (void) peer_connect(sim_node(sim, i), &address, sim_now(sim));
-                                }
+                                for (unsigned i = 0; n_seeds == 0 && i < n; i++)
+                                        (void) sim_connect(sim, i, (i + 1) % n);        /* else nobody knows anybody */
                                 (void) sim_run_until(sim, settled, 60 * USEC_PER_SEC);
                                 sim_run_for(sim, 30 * USEC_PER_SEC + run % 97 * STEP_USEC);
                                 ended_usec = sim_now(sim);

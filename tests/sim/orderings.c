@@ -42,6 +42,7 @@ typedef struct Wire {
 
 typedef struct World {
         const Ordering *ordering;
+        EffectQueue effects;
         Node *nodes[2];
         uint64_t histories[2];
         Wire wires[2][WIRES_MAX];       /* by caller, in the order in which it dialled */
@@ -291,9 +292,9 @@ static void start(World *world, unsigned peer, const NodeIdentity *identity) {
         int r;
 
         settings.params.hello_count = 0;
-        settings.params.connections_max = 16;   /* the queue of effects is as long as they need: it is made anew for each state */
+        settings.params.connections_max = 16;   /* more than the two ever have */
         (void) snprintf(settings.name, sizeof(settings.name), "peer-%u", peer);
-        r = node_new(&world->nodes[peer], &settings, identity, 1 + peer);
+        r = node_new(&world->nodes[peer], &settings, identity, &world->effects, 1 + peer);
         assert(r == 0);
         if (world->ordering->remember) {
                 r = peer_set_lost(world->nodes[peer], &(LostPeer) { .address = address_of(!peer) }, 1);
@@ -409,9 +410,12 @@ static bool advance(World *world, usec_t duration_usec) {
 
 static World *world_new(const Ordering *ordering) {
         World *world = must(calloc(1, sizeof(*world)));
+        int r;
 
         world->ordering = ordering;
         world->now_usec = BEGIN_USEC;
+        r = effect_queue_init(&world->effects);
+        assert(r == 0);
         for (unsigned peer = 0; peer < 2; peer++)
                 start(world, peer, ordering->identities + peer);
         if (ordering->linked) {
@@ -429,6 +433,7 @@ static World *world_free(World *world) {
                                 while (world->wires[peer][i].ends[side].first)
                                         item_free(item_pop(world->wires[peer][i].ends + side));
         }
+        effect_queue_done(&world->effects);
         free(world);
         return NULL;
 }

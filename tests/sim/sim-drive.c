@@ -340,13 +340,7 @@ void sim_rearm(Sim *sim, unsigned i) {
 void sim_run_for(Sim *sim, usec_t duration_usec) {
         usec_t end_usec = sim->now_usec + duration_usec;
 
-        while (sim->n_touched > 0) {
-                unsigned i = sim->touched[--sim->n_touched];
-
-                sim->nodes[i].touched = false;
-                sim_rearm(sim, i);
-        }
-
+        assert(sim->effects.n == 0);
         while (sim->n_nodes > 0) {
                 unsigned timer_node = sim->by_deadline[0];
                 usec_t timer_usec = sim->nodes[timer_node].deadline_usec;

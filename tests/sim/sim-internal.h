@@ -162,7 +162,6 @@ typedef struct SimNode {
         size_t n_snapshot;      /* records */
         bool has_seeds;
         bool host_up;
-        bool touched;           /* in Sim.touched */
         bool frozen;
         bool suspended;         /* with its kernel */
         bool mute;              /* forwards no messages to everybody */
@@ -202,6 +201,7 @@ struct Sim {
         Random random;
         SimParams *params;      /* the latest first */
         usec_t now_usec;
+        EffectQueue effects;    /* of the node that something has just happened to */
         SimNode *nodes;
         size_t n_nodes, n_listed;
         Due *heap;
@@ -215,8 +215,6 @@ struct Sim {
         TrafficReport traffic;
         usec_t traffic_usec;    /* since when */
         uint64_t n_bytes[FRAME_KINDS];
-        unsigned *touched;      /* nodes that whoever tests may have spoken to since the clock last moved */
-        size_t n_touched;
         unsigned *by_deadline;  /* all nodes: a heap, the earliest first, of two with one deadline the one added first */
         Blocked *blocked;       /* one-way cuts */
         usec_t latency_min_usec, latency_max_usec;

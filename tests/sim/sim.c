@@ -15,6 +15,7 @@ Sim *sim_new(uint64_t run) {
         sim->now_usec = USEC_PER_SEC;
         sim->latency_min_usec = SIM_LATENCY_MIN_USEC;
         sim->latency_max_usec = SIM_LATENCY_MAX_USEC;
+        must_ok(effect_queue_init(&sim->effects));
         sim_set_params(sim, &params);
         return sim;
 }
@@ -42,7 +43,7 @@ Sim *sim_free(Sim *sim) {
         check_free(sim);
         promise_free(sim);
         sim_free_blocked(sim);
-        free(sim->touched);
+        effect_queue_done(&sim->effects);
         free(sim->by_deadline);
         free(sim->nodes);
         free(sim->heap);
@@ -72,7 +73,6 @@ static unsigned sim_add(Sim *sim, Role role, bool listed) {
 
         sim->nodes = must(reallocarray(sim->nodes, sim->n_nodes, sizeof(SimNode)));
         sim->by_deadline = must(reallocarray(sim->by_deadline, sim->n_nodes, sizeof(unsigned)));
-        sim->touched = must(reallocarray(sim->touched, sim->n_nodes, sizeof(unsigned)));
         sim->by_deadline[i] = i;                /* the last place: it has no deadline yet */
         sim->n_listed += listed;
         node = sim->nodes + i;
@@ -135,7 +135,7 @@ void sim_start(Sim *sim, unsigned i) {
                      clock_usec + (usec_t) node->clock_offset : 0;
         node->stored.epoch = MAX(node->stored.epoch + 1, clock_usec);
         (void) strcpy(settings.name, SIM_NAME(sim, i));
-        must_ok(node_new(&node->node, &settings, &node->stored, random_u64(&sim->random)));
+        must_ok(node_new(&node->node, &settings, &node->stored, &sim->effects, random_u64(&sim->random)));
         sim_restore(sim, i);
 
         for (unsigned j = 0; node->has_seeds && n_seeds < MIN(sim->n_listed, (size_t) SEEDS_MAX); j++) {

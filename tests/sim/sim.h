@@ -95,7 +95,8 @@ bool sim_run_until(Sim *sim, bool (*condition)(Sim *sim), usec_t limit_usec);
 bool sim_run_until_every(Sim *sim, usec_t step_usec, bool (*condition)(Sim *sim), usec_t limit_usec);
 
 usec_t sim_now(const Sim *sim);
-Node *sim_node(Sim *sim, unsigned i);           /* NULL when it does not run */
+/* To ask it something; what makes it act goes through sim_settle(). NULL when it does not run. */
+Node *sim_node(const Sim *sim, unsigned i);
 bool sim_is_running(const Sim *sim, unsigned i);
 const NodeId *sim_id(const Sim *sim, unsigned i);
 Address sim_address(unsigned i);

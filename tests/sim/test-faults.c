@@ -12,14 +12,13 @@
 static Sim *pair(uint64_t run) {
         Sim *sim = sim_new(run);
         Params params = params_of_profile(PROFILE_LAN);
-        Address address = sim_address(1);
 
         params.hello_count = 0;
         sim_set_params(sim, &params);
         (void) sim_add_peer(sim);
         (void) sim_add_peer(sim);
         sim_start_all(sim);
-        assert_int_equal(peer_connect(sim_node(sim, 0), &address, sim_now(sim)), 0);
+        assert_int_equal(sim_connect(sim, 0, 1), 0);
         sim_run_for(sim, 2 * USEC_PER_SEC);
         assert_true(sim_linked(sim, 0, 1) && sim_linked(sim, 1, 0));
         return sim;

@@ -3,6 +3,7 @@
 /* What many nodes promise together, one scenario per promise. Latencies are 10 to 100 ms, so nothing here is instantaneous. */
 
 #include "scenario.h"
+#include "sim-internal.h"
 #include "unit.h"
 
 /* ---- forming ---- */
@@ -198,19 +199,18 @@ static Sim *two_strangers(uint64_t run) {
 static void test_who_stops_while_it_is_being_asked_has_left(void **state) {
         for (uint64_t run = 1; run <= 20; run++) {
                 _cleanup_(sim_freep) Sim *sim = two_strangers(run);
-                Address address = sim_address(1);
                 uint64_t n_frames;
 
-                assert_int_equal(peer_connect(sim_node(sim, 0), &address, sim_now(sim)), 0);
+                assert_int_equal(sim_connect(sim, 0, 1), 0);
                 sim_run_for(sim, 2 * USEC_PER_SEC);
                 assert_true(sim_linked(sim, 0, 1));
-                assert_int_equal(peer_disconnect(sim_node(sim, 0), sim_id(sim, 1), sim_now(sim)), 0);
+                sim_settle(sim, 0, peer_disconnect(sim_node(sim, 0), sim_id(sim, 1), sim_now(sim)));
                 sim_run_for(sim, 2 * USEC_PER_SEC);
                 assert_false(sim_linked(sim, 0, 1));
                 assert_int_equal(state_at(sim, 0, 1), MEMBER_ALIVE);
 
                 n_frames = node_counter(sim_node(sim, 1), COUNTER_FRAMES_IN);
-                assert_int_equal(node_ping(sim_node(sim, 0), sim_id(sim, 1), 1, sim_now(sim)), 0);
+                sim_settle(sim, 0, node_ping(sim_node(sim, 0), sim_id(sim, 1), 1, sim_now(sim)));
                 while (node_counter(sim_node(sim, 1), COUNTER_FRAMES_IN) == n_frames)
                         sim_run_for(sim, USEC_PER_MSEC);
                 sim_stop(sim, 1);
@@ -454,14 +454,12 @@ static void test_a_half_open_link_shuts_nobody_out(void **state) {
 static void test_simultaneous_dials_leave_one_link(void **state) {
         for (uint64_t run = 1; run <= 50; run++) {
                 _cleanup_(sim_freep) Sim *sim = sim_new(run);
-                Address address;
 
                 (void) sim_add_peer(sim);
                 (void) sim_add_peer(sim);
                 sim_start_all(sim);
                 for (unsigned i = 0; i < 2; i++) {
-                        address = sim_address(1 - i);
-                        assert_int_equal(peer_connect(sim_node(sim, i), &address, sim_now(sim)), 0);
+                        assert_int_equal(sim_connect(sim, i, 1 - i), 0);
                         /* At every distance between the two calls, from the same moment to after the first is done. */
                         sim_run_for(sim, run * 4 * USEC_PER_MSEC);
                 }

@@ -34,6 +34,7 @@ typedef struct Sent {
 } Sent;
 
 struct Harness {
+        EffectQueue effects;
         Node *node;
         usec_t now;
         LinkId last_accepted;
@@ -279,7 +280,9 @@ Harness *harness_new_run(const NodeSettings *settings, uint8_t id, uint64_t run)
         harness->now = HARNESS_START;
         harness->last_accepted = 1;
         harness->written = identity;
-        r = node_new(&harness->node, settings, &identity, run);
+        r = effect_queue_init(&harness->effects);
+        assert(r == 0);
+        r = node_new(&harness->node, settings, &identity, &harness->effects, run);
         assert(r == 0);
         return harness;
 }
@@ -292,6 +295,7 @@ Harness *harness_free(Harness *harness) {
         frame_buffer_unref(harness->delivery.frame);
         frame_buffer_unref(harness->taken);
         node_free(harness->node);
+        effect_queue_done(&harness->effects);
         free(harness);
         return NULL;
 }

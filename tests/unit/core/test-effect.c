@@ -9,7 +9,8 @@ static void test_effects_come_out_as_they_went_in(void **state) {
         EffectQueue queue;
         Effect effect;
 
-        assert_int_equal(effect_queue_init(&queue, 8), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 8);
         assert_false(effect_queue_pop(&queue, &effect));
         for (unsigned round = 0; round < 10; round++) {
                 for (LinkId i = 1; i <= 8; i++)
@@ -28,7 +29,8 @@ static void test_a_new_effect_is_empty(void **state) {
         EffectQueue queue;
         Effect effect;
 
-        assert_int_equal(effect_queue_init(&queue, 1), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 1);
         memset(&effect_queue_push(&queue, EFFECT_NOTICE)->notice, 0xff, sizeof(Notice));
         assert_true(effect_queue_pop(&queue, &effect));
         effect_queue_push(&queue, EFFECT_NOTICE);
@@ -45,7 +47,8 @@ static void test_every_kind_comes_out_whole(void **state) {
         EffectQueue queue;
         Effect effect;
 
-        assert_int_equal(effect_queue_init(&queue, 1), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 1);
         for (size_t i = 0; i < 2 * ELEMENTSOF(types); i++) {
                 EffectType type = types[i / 2];
                 Effect *pushed = effect_queue_push(&queue, type);
@@ -90,7 +93,8 @@ static void test_the_last_one_that_waits_can_be_added_to(void **state) {
         EffectQueue queue;
         Effect effect;
 
-        assert_int_equal(effect_queue_init(&queue, 4), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 4);
         assert_null(effect_queue_last(&queue));
         effect_queue_push(&queue, EFFECT_DIAL)->link = 1;
         effect_queue_push(&queue, EFFECT_NOTICE);               /* for which the queue has to grow */
@@ -109,7 +113,8 @@ static void test_what_is_left_is_released_with_the_queue(void **state) {
         Effect effect;
 
         assert_non_null(frame);
-        assert_int_equal(effect_queue_init(&queue, 4), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 4);
         effect_queue_push(&queue, EFFECT_SEND)->frame = frame_buffer_ref(frame);
         effect_queue_push(&queue, EFFECT_DELIVER)->delivery.frame = frame_buffer_ref(frame);
         effect_queue_push(&queue, EFFECT_SEND)->frame = frame_buffer_ref(frame);
@@ -128,7 +133,8 @@ static void test_memory_is_taken_for_as_many_as_wait(void **state) {
         Effect effect;
         size_t n_allocated;
 
-        assert_int_equal(effect_queue_init(&queue, 1000), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 1000);
         assert_true(queue.n_allocated <= sizeof(Effect));
         for (unsigned round = 0; round < 2; round++) {
                 for (unsigned i = 0; i < 1000; i++)
@@ -156,7 +162,8 @@ static void test_without_memory_effects_are_lost_and_that_is_said(void **state) 
         Effect effect;
 
         assert_non_null(frame);
-        assert_int_equal(effect_queue_init(&queue, 1000), 0);
+        assert_int_equal(effect_queue_init(&queue), 0);
+        effect_queue_allow(&queue, 1000);
         effect_queue_push(&queue, EFFECT_SEND)->frame = frame_buffer_ref(frame);
         allocations.armed = true;
         effect_queue_push(&queue, EFFECT_NOTICE)->notice.n = 5;

@@ -18,6 +18,7 @@
 /* ---- a node and its day ---- */
 
 typedef struct Day {
+        EffectQueue effects;
         Node *node;
         usec_t now;
         LinkId dialled[256];            /* by the last byte of the address; 0: it was not */
@@ -325,11 +326,14 @@ static void live_while_allocations_fail(Role role, void (*live)(Day *day), bool 
                 allocations.failed = false;
                 allocations.n_left = n_days++;
                 allocations.armed = true;
-                r = node_new(&day.node, &settings, &identity, 1);
+                r = effect_queue_init(&day.effects);
+                if (r >= 0)
+                        r = node_new(&day.node, &settings, &identity, &day.effects, 1);
                 allocations.armed = false;
                 if (r < 0) {
                         assert_int_equal(r, -ENOMEM);
                         assert_null(day.node);
+                        effect_queue_done(&day.effects);
                         n_not_born++;
                         is_last = false;
                         continue;
@@ -341,6 +345,7 @@ static void live_while_allocations_fail(Role role, void (*live)(Day *day), bool 
                         /* The day had all that it was meant to have. */
                         assert_true(has_lived(day.node) && node_counter(day.node, COUNTER_FRAMES_MALFORMED) == 0);
                 node_free(day.node);
+                effect_queue_done(&day.effects);
         } while (!is_last);
 
         assert_in_range(n_not_born, 4, 100);

@@ -16,6 +16,7 @@
 typedef struct Fixture {
         char path[64];
         StateDir *dir;
+        EffectQueue effects;
 } Fixture;
 
 static const NodeId OWN = { { 7 } };
@@ -30,6 +31,8 @@ static int setup(void **state) {
                 return -1;
         log_set_level(LOG_CRIT);
         *state = fixture;
+        if (effect_queue_init(&fixture->effects) < 0)
+                return -1;
         return state_dir_open(&fixture->dir, fixture->path);
 }
 
@@ -38,6 +41,7 @@ static int teardown(void **state) {
         char command[128];
         int r;
 
+        effect_queue_done(&fixture->effects);
         state_dir_close(fixture->dir);
         (void) snprintf(command, sizeof(command), "rm -rf %s", fixture->path);
         r = system(command);
@@ -53,12 +57,12 @@ static bool exists(const Fixture *fixture, const char *name) {
 }
 
 /* A peer of that epoch, with what is remembered. */
-static Node *new_peer(const Fixture *fixture, const NodeId *id, uint64_t epoch) {
+static Node *new_peer(Fixture *fixture, const NodeId *id, uint64_t epoch) {
         NodeSettings settings = { .role = ROLE_PEER, .network = "test", .name = "peer", .port = 6000,
                                   .params = params_of_profile(PROFILE_LAN) };
         Node *node = NULL;
 
-        assert_int_equal(node_new(&node, &settings, &(NodeIdentity) { *id, epoch }, 1), 0);
+        assert_int_equal(node_new(&node, &settings, &(NodeIdentity) { *id, epoch }, &fixture->effects, 1), 0);
         assert_int_equal(published_file_load(fixture->dir, node), 0);
         return node;
 }
@@ -91,7 +95,7 @@ static void stop(const Fixture *fixture, Node *node) {
 }
 
 static void test_it_is_there_from_a_stop_to_the_next_message(void **state) {
-        const Fixture *fixture = *state;
+        Fixture *fixture = *state;
         Previous last;
 
         for (uint64_t life = 0; life < 3; life++) {
@@ -113,7 +117,7 @@ static void test_it_is_there_from_a_stop_to_the_next_message(void **state) {
 }
 
 static void test_after_a_crash_nothing_is_known(void **state) {
-        const Fixture *fixture = *state;
+        Fixture *fixture = *state;
         Node *node = new_peer(fixture, &OWN, EPOCH);
         Previous last;
 
@@ -133,7 +137,7 @@ static void test_after_a_crash_nothing_is_known(void **state) {
 }
 
 static void test_a_crash_before_any_message_forgets_nothing(void **state) {
-        const Fixture *fixture = *state;
+        Fixture *fixture = *state;
         Node *node = new_peer(fixture, &OWN, EPOCH);
         Previous last;
 
@@ -162,7 +166,7 @@ static void write_published(const Fixture *fixture, const StoredPublished *publi
 }
 
 static void test_that_of_another_node_is_not_ours(void **state) {
-        const Fixture *fixture = *state;
+        Fixture *fixture = *state;
         _cleanup_(node_freep) Node *node = NULL;
         Previous last;
 
@@ -173,7 +177,7 @@ static void test_that_of_another_node_is_not_ours(void **state) {
 }
 
 static void test_what_is_damaged_is_set_aside(void **state) {
-        const Fixture *fixture = *state;
+        Fixture *fixture = *state;
         const struct {
                 StoredPublished published;
                 size_t size;
@@ -197,7 +201,7 @@ static void test_what_is_damaged_is_set_aside(void **state) {
 }
 
 static void test_what_cannot_be_removed_is_said(void **state) {
-        const Fixture *fixture = *state;
+        Fixture *fixture = *state;
         char path[128];
 
         assert_int_equal(state_dir_remove(fixture->dir, NAME), 0);      /* there is none */
