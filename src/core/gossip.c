@@ -87,6 +87,12 @@ static int gossip_on_message(Node *node, Session *session, const GossipMessage *
         }
 
         r = seen_hear(&peer->seen, &gossip->id.origin, gossip->id.epoch, now_usec, &origin);
+        if (r == -ENOSPC && (origin = seen_in_the_way(&peer->seen, &gossip->id.origin, gossip->id.epoch))) {
+                r = order_end(node, origin, now_usec);
+                if (r < 0)
+                        return r;
+                r = seen_hear(&peer->seen, &gossip->id.origin, gossip->id.epoch, now_usec, &origin);
+        }
         if (r == -ENOSPC) {
                 node->counters[COUNTER_GOSSIP_REFUSED]++;
                 return 0;

@@ -49,6 +49,7 @@ typedef struct Member {
                         bool asked_again;       /* because it took a call and broke it off; once for each question */
                         uint8_t n_others;       /* that could accuse it, too */
                         bool accused;           /* by us, and not heard from since */
+                        bool is_withheld;       /* its record is to be told, but too much is (members.c) */
                         bool is_newcomer;       /* heard of when the table was full, from who said so unasked: one of the newest
                                                  * (sample.c) */
                         uint8_t introduced;     /* by a seed, as alive, and not heard from: so many renewals may still link us

@@ -15,8 +15,9 @@
  *
  * What one link may tell in a minute is bounded by how many members there are. Whoever goes on beyond that lies. Some that lie
  * together, or one on all of its links, may each stay within it, while those who pass all of it on would not: so what anybody
- * else makes us tell is bounded for all of them together, and below that. Accusations beyond it are ignored, records are taken over,
- * but not passed on. As long as that goes on, news get lost, and so would refutations: nobody is held dead then (verdict.c).
+ * else makes us tell is bounded for all of them together, and below that. Accusations beyond it are ignored. Records are taken over
+ * and passed on later, each member's once, as it is held then: what somebody has forged reaches whom it speaks of, who refutes it. As
+ * long as that goes on refutations are late: nobody is held dead then (verdict.c).
  */
 
 #include <errno.h>
@@ -29,13 +30,14 @@
 #define TOLD_USEC USEC_PER_MINUTE               /* in which a link may tell so much, and per member: */
 #define TOLD_MIN 1024U
 #define TOLD_PER_MEMBER 20U
-/* What others make us tell in that time, whoever they are: half as much twice, as minutes do not begin together, and the rest is
- * for comparisons. So nobody is closed upon because of what it was told. */
+/* What others make us tell in that time, whoever they are: so much at once, and as much again in the course of it; the rest is for
+ * comparisons. So nobody is closed upon because of what it was told. */
 #define PASSED_MIN (TOLD_MIN / 2)
 #define PASSED_PER_MEMBER 8U                    /* as many refutations and the like, */
 #define ACCUSED_MIN (TOLD_MIN / 4)
 #define ACCUSED_PER_MEMBER 4U                   /* as four accusers */
 
+#define WITHHELD_USEC (200 * USEC_PER_MSEC)     /* what was too much is tried again */
 #define FLOODED_WAITS 2U                        /* so many of the longest waits for an accused */
 
 #define NEWS_MAX MESSAGE_RECORDS_MAX
@@ -102,20 +104,6 @@ static int members_tell(Node *node, Session *session, Message *message, usec_t n
         return members_send(node, session, message);
 }
 
-int members_on_news_timer(Node *node, usec_t now_usec) {
-        PeerNode *peer = node->peer;
-        Message message;
-        int r = 0;
-
-        for (Session *session = node->sessions; session && r >= 0; session = session->next)
-                if (link_listens(session))
-                        r = members_tell(node, session, &message, now_usec);
-
-        members_free(node);
-        timer_set(&node->timers, &peer->news_timer, USEC_INFINITY);
-        return r;
-}
-
 int members_link_up(Node *node, Session *session, usec_t now_usec) {
         Message message;
         MembersMessage *told = &message.members;
@@ -140,22 +128,37 @@ int members_link_up(Node *node, Session *session, usec_t now_usec) {
 
 /* ---- how much of it ---- */
 
-static bool passed_is_below(Node *node, size_t min, size_t per_member, usec_t now_usec) {
-        PeerNode *peer = node->peer;
+static size_t passed_max(const Node *node) {
+        return PASSED_MIN + PASSED_PER_MEMBER * node->members.n;
+}
 
-        if (now_usec >= usec_add(peer->passed_usec, TOLD_USEC)) {
-                peer->passed_usec = now_usec;
+/* What was passed on is forgotten evenly. */
+static void passed_fall(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        usec_t each_usec = TOLD_USEC / passed_max(node), n = usec_sub(now_usec, peer->passed_usec) / each_usec;
+
+        if (n >= peer->n_passed) {
                 peer->n_passed = 0;
+                peer->passed_usec = now_usec;
+        } else {
+                peer->n_passed -= n;
+                peer->passed_usec += n * each_usec;
         }
-        if (peer->n_passed < min + per_member * node->members.n)
+}
+
+static bool passed_is_below(Node *node, size_t max, usec_t now_usec) {
+        passed_fall(node, now_usec);
+        if (node->peer->n_passed < max)
                 return true;
-        peer->flooded_usec = now_usec;
-        node->counters[COUNTER_NEWS_IGNORED]++;
+        node->peer->flooded_usec = now_usec;
         return false;
 }
 
 bool members_may_accuse(Node *node, usec_t now_usec) {
-        return passed_is_below(node, ACCUSED_MIN, ACCUSED_PER_MEMBER, now_usec);
+        if (passed_is_below(node, ACCUSED_MIN + ACCUSED_PER_MEMBER * node->members.n, now_usec))
+                return true;
+        node->counters[COUNTER_NEWS_IGNORED]++;
+        return false;
 }
 
 bool members_is_flooded(const Node *node, usec_t now_usec) {
@@ -164,40 +167,128 @@ bool members_is_flooded(const Node *node, usec_t now_usec) {
         return since_usec > 0 && now_usec < usec_add(since_usec, FLOODED_WAITS * node->settings.params.suspicion_max_usec);
 }
 
-static int news_add(Node *node, const News *news, usec_t now_usec) {
+/* ---- news ---- */
+
+static int news_send(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        Message message;
+        int r = 0;
+
+        for (Session *session = node->sessions; session && r >= 0; session = session->next)
+                if (link_listens(session))
+                        r = members_tell(node, session, &message, now_usec);
+
+        members_free(node);
+        timer_set(&node->timers, &peer->news_timer, peer->withheld_usec > 0 ? peer->withheld_usec : USEC_INFINITY);
+        return r;
+}
+
+static int news_push(Node *node, const News *news, usec_t now_usec) {
         PeerNode *peer = node->peer;
 
-        if (node->state == NODE_STOPPING || links_n(node) == 0)
-                return 0;               /* whoever comes compares first */
-        if (news->from != 0) {
-                if (!passed_is_below(node, PASSED_MIN, PASSED_PER_MEMBER, now_usec))
-                        return 0;
-                peer->n_passed++;
-        }
         if (!peer->news) {
                 peer->news = malloc(NEWS_MAX * sizeof(*news));
                 if (!peer->news)
                         return -ENOMEM;
         }
         peer->news[peer->n_news++] = *news;
-        if (peer->n_news == NEWS_MAX)
-                return members_on_news_timer(node, now_usec);
-        if (!timer_is_set(&peer->news_timer))
-                timer_set(&node->timers, &peer->news_timer, usec_add(now_usec, NEWS_USEC));
+        return peer->n_news == NEWS_MAX ? news_send(node, now_usec) : 0;
+}
+
+static int news_add(Node *node, const News *news, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        int r;
+
+        if (news->from != 0)
+                peer->n_passed++;
+        r = news_push(node, news, now_usec);
+        if (r >= 0 && peer->n_news > 0)
+                timer_set(&node->timers, &peer->news_timer, MIN(peer->news_timer.when_usec, usec_add(now_usec, NEWS_USEC)));
+        return r;
+}
+
+static void news_withhold(Node *node, Member *member, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
+        member->is_withheld = true;
+        peer->flooded_usec = now_usec;
+        node->counters[COUNTER_NEWS_IGNORED]++;
+        if (peer->withheld_usec > 0)
+                return;
+        peer->withheld_usec = usec_add(now_usec, WITHHELD_USEC);
+        timer_set(&node->timers, &peer->news_timer, MIN(peer->news_timer.when_usec, peer->withheld_usec));
+}
+
+/* Those whose turn it is, beginning where there was no room for more the last time. */
+static int news_release(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+        size_t first = peer->withheld_next;
+
+        peer->withheld_usec = 0;
+        for (size_t i = 0; i < node->members.n; i++) {
+                size_t next = (first + i) % node->members.n;
+                Member *member = node->members.members[next];
+                int r;
+
+                if (!member->is_withheld)
+                        continue;
+                if (!passed_is_below(node, passed_max(node), now_usec)) {
+                        peer->withheld_next = next;
+                        peer->withheld_usec = usec_add(now_usec, WITHHELD_USEC);
+                        return 0;
+                }
+                member->is_withheld = false;
+                peer->n_passed++;
+                r = news_push(node, &(News) { .is_record = true, .id = member->record.id }, now_usec);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
-int members_news(Node *node, const Member *member, LinkId from, usec_t now_usec) {
+int members_on_news_timer(Node *node, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
+        if (peer->withheld_usec > 0 && now_usec >= peer->withheld_usec) {
+                int r = news_release(node, now_usec);
+
+                if (r < 0)
+                        return r;
+        }
+        return news_send(node, now_usec);
+}
+
+/* Whoever comes compares first. */
+static bool has_listeners(const Node *node) {
+        return node->state != NODE_STOPPING && links_n(node) > 0;
+}
+
+int members_news(Node *node, Member *member, LinkId from, usec_t now_usec) {
+        PeerNode *peer = node->peer;
+
         /* What is told of it is what is held then. */
-        for (size_t i = 0; i < node->peer->n_news; i++)
-                if (node->peer->news[i].is_record && node_id_equal(&node->peer->news[i].id, &member->record.id)) {
-                        node->peer->news[i].from = from;
+        for (size_t i = 0; i < peer->n_news; i++)
+                if (peer->news[i].is_record && node_id_equal(&peer->news[i].id, &member->record.id)) {
+                        peer->news[i].from = from;
                         return 0;
                 }
+        if (!has_listeners(node))
+                return 0;
+        if (from != 0 && (peer->withheld_usec > 0 || !passed_is_below(node, passed_max(node), now_usec))) {
+                news_withhold(node, member, now_usec);
+                return 0;
+        }
+        member->is_withheld = false;
         return news_add(node, &(News) { .from = from, .is_record = true, .id = member->record.id }, now_usec);
 }
 
 int members_accusation(Node *node, const Suspicion *suspicion, LinkId from, usec_t now_usec) {
+        if (!has_listeners(node))
+                return 0;
+        if (from != 0 && !passed_is_below(node, passed_max(node), now_usec)) {
+                node->counters[COUNTER_NEWS_IGNORED]++;
+                return 0;
+        }
         return news_add(node, &(News) { .from = from, .suspicion = *suspicion }, now_usec);
 }
 

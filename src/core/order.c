@@ -320,6 +320,27 @@ int order_run(Node *node, usec_t now_usec) {
         return ask ? repair_ask_all(node, now_usec) : 0;
 }
 
+int order_end(Node *node, SeenOrigin *origin, usec_t now_usec) {
+        unsigned n_left = DELIVERIES_PER_TURN;
+        uint64_t last;
+        int r;
+
+        while ((r = advance(node, origin, &n_left, now_usec)) > 0 && origin->n_intervals > 1)
+                give_up(node, origin, origin->intervals[1].first - 1);
+        if (r < 0)
+                return r;
+        last = MAX(origin->intervals[origin->n_intervals - 1].last, end_of(node, origin));
+        if (origin->delivered < last)
+                give_up(node, origin, last);
+        if (origin->n_lost_untold > 0)
+                tell_lost(node, origin, now_usec);
+        if (origin->end_due_usec > 0 && origin->end_due_usec != USEC_INFINITY)
+                origin->end_due_usec = now_usec;
+        (void) tell_open_end(node, origin, now_usec);
+        wait_for(node, origin, USEC_INFINITY);
+        return 0;
+}
+
 static usec_t published_usec(const GossipMessage *gossip, usec_t now_usec) {
         return usec_sub(now_usec, (usec_t) gossip->age_msec * USEC_PER_MSEC);
 }

@@ -138,9 +138,11 @@ struct PeerNode {
 
         News *news;                     /* that our links have not been told yet */
         size_t n_news;
-        usec_t passed_usec;             /* the minute began in which others made us tell @n_passed of them */
-        size_t n_passed;
+        size_t n_passed;                /* of what others say, falling evenly, */
+        usec_t passed_usec;             /* and when it last fell */
         usec_t flooded_usec;            /* when that was last too much; 0: never */
+        usec_t withheld_usec;           /* when members that are withheld for it are next looked for; 0: none is */
+        size_t withheld_next;           /* the first of these, in the table */
 
         usec_t deaf_until_usec;         /* we have slept, and accuse nobody before */
         Inquiry *inquiries;             /* of ours, about nodes that do not answer us */
@@ -360,12 +362,12 @@ void verdict_clock_jumped(Node *node, usec_t now_usec);
 
 /* ---- members.c ---- */
 
-int members_news(Node *node, const Member *member, LinkId from, usec_t now_usec);
+int members_news(Node *node, Member *member, LinkId from, usec_t now_usec);
 int members_accusation(Node *node, const Suspicion *suspicion, LinkId from, usec_t now_usec);
 int members_on_news_timer(Node *node, usec_t now_usec);
-/* Whether what others accuse somebody of is still taken note of in this minute. */
+/* Whether what others accuse somebody of is still taken note of. */
 bool members_may_accuse(Node *node, usec_t now_usec);
-/* More was told lately than can be true, and some of it ignored. */
+/* More was told lately than can be true, and some of it ignored or withheld. */
 bool members_is_flooded(const Node *node, usec_t now_usec);
 /* One record out of the table of @teller. */
 int members_take(Node *node, const Record *given, LinkId from, const NodeId *teller, usec_t now_usec);
@@ -445,5 +447,7 @@ void order_begin(Node *node, SeenOrigin *origin, const GossipMessage *gossip, us
 /* The first copy of a message, already noted: stores it, and delivers what can be. @from is NULL for one of our own. */
 int order_take(Node *node, SeenOrigin *origin, const GossipMessage *gossip, FrameBuffer *frame, const Session *from,
                usec_t now_usec);
+/* A later epoch needs the room: what is missing is counted as lost and told, and nothing is waited for any more. */
+int order_end(Node *node, SeenOrigin *origin, usec_t now_usec);
 /* Looks at all gaps. */
 int order_run(Node *node, usec_t now_usec);

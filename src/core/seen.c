@@ -86,13 +86,30 @@ static int seen_make_room(Seen *seen, usec_t now_usec) {
         return 0;
 }
 
-static int publisher_make_room(Seen *seen, SeenPublisher *publisher, uint64_t epoch) {
+static SeenOrigin *publisher_oldest(const SeenPublisher *publisher) {
         SeenOrigin *oldest = publisher->latest;
+
+        while (oldest->older)
+                oldest = oldest->older;
+        return oldest;
+}
+
+SeenOrigin *seen_in_the_way(const Seen *seen, const NodeId *id, uint64_t epoch) {
+        const SeenPublisher *publisher = publisher_find(seen, id);
+        SeenOrigin *oldest;
+
+        if (!publisher || publisher->n_epochs < SEEN_EPOCHS_MAX || publisher_epoch(publisher, epoch))
+                return NULL;
+        oldest = publisher_oldest(publisher);
+        return oldest->is_waiting && epoch > oldest->epoch ? oldest : NULL;
+}
+
+static int publisher_make_room(Seen *seen, SeenPublisher *publisher, uint64_t epoch) {
+        SeenOrigin *oldest;
 
         if (publisher->n_epochs < SEEN_EPOCHS_MAX)
                 return 0;
-        while (oldest->older)
-                oldest = oldest->older;
+        oldest = publisher_oldest(publisher);
         if (oldest->is_waiting || epoch < oldest->epoch)
                 return -ENOSPC;
         seen_forget(seen, oldest);

@@ -66,6 +66,9 @@ typedef struct Seen {
 void seen_init(Seen *seen, size_t n_origins_max, usec_t forget_usec);
 void seen_done(Seen *seen);
 
+/* Who has to be forgotten for a new epoch of that publisher, and waits: order_end() is for that. NULL: nobody. */
+SeenOrigin *seen_in_the_way(const Seen *seen, const NodeId *id, uint64_t epoch);
+
 /* NULL: nothing of it is known. */
 SeenOrigin *seen_find(const Seen *seen, const NodeId *id, uint64_t epoch);
 /* How many of the publisher's epochs that are known are later than that. */

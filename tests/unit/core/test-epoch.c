@@ -166,6 +166,42 @@ static void test_whoever_crashes_again_and_again_is_heard(void **state) {
         assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 0);
 }
 
+/* The eighth after one that misses a message: it is heard, and what was missing is counted. */
+static void test_an_epoch_that_waits_gives_way_to_later_ones(void **state) {
+        Harness *h = *state;
+        LinkId link = hear_of_epoch_1(h);
+        const Notice *notice;
+
+        meet(h, 20);
+        send_gossip(h, link, 9, 1, 3, 0, 1);
+        for (uint64_t epoch = 2; epoch <= 8; epoch++)
+                send_first(h, link, epoch, NULL, 0);
+        assert_int_equal(harness_n_deliveries(h), 1);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 0);
+
+        send_first(h, link, 9, NULL, 0);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_REFUSED), 0);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 1);
+        assert_int_equal(harness_n_deliveries(h), 2);
+        assert_int_equal(harness_delivery(h)->id.sequence, 3);
+        notice = harness_notice(h, NOTICE_GAP);
+        assert_non_null(notice);
+        assert_int_equal(notice->epoch, 1);
+        assert_int_equal(notice->first, 2);
+        assert_int_equal(notice->count, 1);
+        assert_open_end(h, 1, 4);
+        harness_advance(h, 1 * SEC);
+        assert_int_equal(harness_n_deliveries(h), 10);
+        assert_int_equal(harness_delivery(h)->id.epoch, 9);
+
+        /* Nothing of it is told, or delivered, again. */
+        send_gossip(h, link, 9, 1, 2, 0, 1);
+        send_gossip(h, link, 9, 1, 3, 0, 1);
+        harness_advance(h, 60 * SEC);
+        assert_int_equal(harness_n_deliveries(h), 10);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_LOST), 1);
+}
+
 /* ---- our own ---- */
 
 static MessageId publish(Harness *h) {
@@ -255,6 +291,7 @@ int main(void) {
                 TEST(test_an_epoch_of_which_nothing_came_is_lost_and_counted),
                 TEST(test_an_epoch_before_our_time_is_not_lost),
                 TEST(test_whoever_crashes_again_and_again_is_heard),
+                TEST(test_an_epoch_that_waits_gives_way_to_later_ones),
                 TEST(test_our_last_message_is_remembered_when_we_stop),
                 cmocka_unit_test(test_our_first_message_names_the_one_that_is_remembered),
                 cmocka_unit_test(test_a_life_without_a_message_remembers_for_the_next),

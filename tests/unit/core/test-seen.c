@@ -193,6 +193,15 @@ static void test_a_publisher_has_8_epochs_at_most(void **state) {
                 assert_ptr_equal(origin->publisher->latest, origin);
                 assert_true(epoch == 10 || origin->older->epoch == epoch - 1);
         }
+        assert_null(seen_in_the_way(&seen, &id, 99));
+        origin = seen_find(&seen, &id, 10);
+        origin->is_waiting = true;
+        assert_ptr_equal(seen_in_the_way(&seen, &id, 99), origin);
+        assert_null(seen_in_the_way(&seen, &id, 9));
+        assert_null(seen_in_the_way(&seen, &id, 12));
+        assert_int_equal(hear(&seen, 1, 99, 100, &origin), -ENOSPC);
+        seen_find(&seen, &id, 10)->is_waiting = false;
+
         assert_int_equal(hear(&seen, 1, 9, 100, &origin), -ENOSPC);     /* an older one is refused, */
         assert_int_equal(hear(&seen, 1, 99, 100, &origin), 1);          /* a newer one displaces the oldest */
         assert_null(seen_find(&seen, &id, 10));
