@@ -11,52 +11,19 @@
 #define N_WARM_UP 20U           /* messages before those that count */
 #define N_MESSAGES 20U
 
-typedef struct SteadyReport {
-        double reached;         /* %, the worst message */
-        double redundancy;      /* in the mean */
-        double last_hop;        /* the worst */
-} SteadyReport;
+typedef struct Steady {
+        Samples reached;        /* %, by the worst message */
+        Samples redundancy;     /* in the mean */
+        Samples last_hop;       /* the worst */
+        Samples size;           /* KiB for each node */
+} Steady;
 
-static SteadyReport measure_one_sender(Sim *sim, unsigned n_peers) {
-        SteadyReport report = { .reached = 100 };
-        MessageId ids[N_WARM_UP + N_MESSAGES] = {};
-
-        sim_run_for(sim, 60 * USEC_PER_SEC);
-        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
-                (void) sim_publish(sim, N_SEEDS, "/figure", "payload", ids + i);
-                sim_run_for(sim, 2 * USEC_PER_SEC);
-        }
-        sim_run_for(sim, 5 * USEC_PER_SEC);
-        for (size_t i = N_WARM_UP; i < ELEMENTSOF(ids); i++) {
-                BroadcastReport message = sim_broadcast(sim, ids + i);
-
-                report.reached = MIN(report.reached, 100.0 * message.n_delivered / n_peers);
-                report.redundancy += message.redundancy / N_MESSAGES;
-                report.last_hop = MAX(report.last_hop, (double) message.last_hop);
-        }
-        return report;
+static void steady_done(Steady *steady) {
+        samples_done(&steady->reached);
+        samples_done(&steady->redundancy);
+        samples_done(&steady->last_hop);
+        samples_done(&steady->size);
 }
-
-static void figure_one_sender(FigureContext *context) {
-        _cleanup_samples_ Samples reached = {}, redundancy = {}, last_hop = {};
-        Params params = params_of_profile(PROFILE_LAN);
-
-        params.members_max = 64;
-        params.hello_count = 0;
-        for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, context->n, &params);
-                SteadyReport report = measure_one_sender(sim, context->n);
-
-                samples_add(&reached, report.reached);
-                samples_add(&redundancy, report.redundancy);
-                samples_add(&last_hop, report.last_hop);
-        }
-        figure_at_least(context, "reached by each message", &reached, 100, " %");
-        figure_at_most(context, "redundancy (RMR)", &redundancy, 0.01, "");
-        figure_at_most(context, "last delivery", &last_hop, 15, " hops");
-}
-
-/* ---- nodes that list nobody ---- */
 
 /* The largest size that the process has had: what earlier runs needed is free for later ones. */
 static double resident_kib(void) {
@@ -67,23 +34,56 @@ static double resident_kib(void) {
         return (double) usage.ru_maxrss;
 }
 
-static void figure_members_none(FigureContext *context) {
-        _cleanup_samples_ Samples reached = {}, redundancy = {}, size = {};
-        Params params = params_of_profile(PROFILE_LAN);
+static void steady_measure(Steady *steady, uint64_t run, unsigned n_peers, const Params *params) {
+        _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, n_peers, params);
+        MessageId ids[N_WARM_UP + N_MESSAGES] = {};
+        double worst_reached = 100, worst_hop = 0, sum = 0;
 
-        params.members_max = 0;
-        params.hello_count = 0;
-        for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, context->n, &params);
-                SteadyReport report = measure_one_sender(sim, context->n);
-
-                samples_add(&reached, report.reached);
-                samples_add(&redundancy, report.redundancy);
-                samples_add(&size, resident_kib() / context->n);
+        sim_run_for(sim, 60 * USEC_PER_SEC);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                (void) sim_publish(sim, N_SEEDS, "/figure", "payload", ids + i);
+                sim_run_for(sim, 2 * USEC_PER_SEC);
         }
-        figure_at_least(context, "reached by each message", &reached, 100, " %");
-        figure_at_most(context, "redundancy (RMR)", &redundancy, 0.05, "");
-        figure_at_most(context, "memory of the process, by node", &size, 8, " KiB");
+        sim_run_for(sim, 5 * USEC_PER_SEC);
+        for (size_t i = N_WARM_UP; i < ELEMENTSOF(ids); i++) {
+                BroadcastReport report = sim_broadcast(sim, ids + i);
+
+                worst_reached = MIN(worst_reached, 100.0 * report.n_delivered / n_peers);
+                worst_hop = MAX(worst_hop, (double) report.last_hop);
+                sum += report.redundancy;
+        }
+        samples_add(&steady->reached, worst_reached);
+        samples_add(&steady->redundancy, sum / N_MESSAGES);
+        samples_add(&steady->last_hop, worst_hop);
+        samples_add(&steady->size, resident_kib() / n_peers);
+}
+
+/* One node publishes, in a network of nodes that list so many others each. */
+static Steady steady_of(FigureContext *context, unsigned members_max) {
+        Params params = params_of_profile(PROFILE_LAN);
+        Steady steady = {};
+
+        params.members_max = members_max;
+        params.hello_count = 0;
+        for (uint64_t run; figure_next_run(context, &run);)
+                steady_measure(&steady, run, context->n, &params);
+        return steady;
+}
+
+static void figure_one_sender(FigureContext *context) {
+        _cleanup_(steady_done) Steady steady = steady_of(context, 64);
+
+        figure_at_least(context, "reached by each message", &steady.reached, 100, " %");
+        figure_at_most(context, "redundancy (RMR)", &steady.redundancy, 0.01, "");
+        figure_at_most(context, "last delivery", &steady.last_hop, 15, " hops");
+}
+
+static void figure_members_none(FigureContext *context) {
+        _cleanup_(steady_done) Steady steady = steady_of(context, 0);
+
+        figure_at_least(context, "reached by each message", &steady.reached, 100, " %");
+        figure_at_most(context, "redundancy (RMR)", &steady.redundancy, 0.05, "");
+        figure_at_most(context, "memory of the process, by node", &steady.size, 8, " KiB");
 }
 
 /* ---- many senders ---- */
