@@ -6,6 +6,7 @@
  *
  *      registrar.c     a majority of the seeds: registration, lists, renewal, reports
  *      links.c         the overlay: dialling, accepting, refusing, replacing links
+ *      candidates.c    who is dialled for the links that are missing
  *      admission.c     who may become a link when it asks
  *      rotation.c      replacing links in time, and keeping the oldest
  *      sample.c        whom a full table holds
@@ -178,12 +179,8 @@ int peer_on_parted(Node *node, Member *member);
 
 int links_up(Node *node, Session *session, usec_t now_usec);
 unsigned links_counted(const Node *node);               /* that count against links_outgoing */
-/* Ourselves, or somebody we have a session with already. */
-bool links_is_useless(const Node *node, const Candidate *candidate);
 /* As links_dial(); @rotates: to take the place of another link. */
 int links_dial_as(Node *node, const NodeId *id, const Address *address, Priority priority, bool rotates, usec_t now_usec);
-
-int links_fill(Node *node, usec_t now_usec);
 int links_dial(Node *node, const NodeId *id, const Address *address, Priority priority, usec_t now_usec);
 int links_opened(Node *node, Session *session, usec_t now_usec);
 int links_ended(Node *node, Session *session, SessionEnd end, usec_t now_usec);
@@ -197,12 +194,19 @@ int links_restore(Node *node, Session *session, usec_t now_usec);
 int links_ask_again(Node *node, const NodeId *id, usec_t now_usec);
 /* It is known what was to be learnt about the other end of a silent link. */
 int links_end_silent(Node *node, const NodeId *id, usec_t now_usec);
-int links_retry_lost(Node *node, usec_t now_usec);
 int links_disconnect(Node *node, Session *session, CloseReason reason, const char *detail, usec_t now_usec);
 
 static inline unsigned links_n(const Node *node) {
         return node->peer->n_out + node->peer->n_in;
 }
+
+/* ---- candidates.c ---- */
+
+/* Dials whom it takes until there are as many links as are wanted, and sets the timer for the next try. */
+int links_fill(Node *node, usec_t now_usec);
+/* Ourselves, or somebody we have a session with already. */
+bool links_is_useless(const Node *node, const Candidate *candidate);
+int links_retry_lost(Node *node, usec_t now_usec);
 
 /* ---- admission.c ---- */
 
