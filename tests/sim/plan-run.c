@@ -177,8 +177,9 @@ void plan_run(const Plan *plan, Sim *sim) {
         sim_run_for(sim, start_usec + plan->until_usec - sim_now(sim));
 }
 
+/* What nobody has any more is given up, too. */
 static bool has_caught_up(Sim *sim) {
-        return !sim_misses(sim, &(Missing) {});
+        return !sim_misses(sim, &(Missing) {}) && !sim_holds_back(sim, &(Missing) {});
 }
 
 bool plan_settle(const Plan *plan, Sim *sim, usec_t *ret_usec, char complaint[static PLAN_COMPLAINT_MAX]) {
@@ -201,6 +202,10 @@ bool plan_settle(const Plan *plan, Sim *sim, usec_t *ret_usec, char complaint[st
                         (void) snprintf(complaint, PLAN_COMPLAINT_MAX, "Message %ju/%ju is stored at node %u and missing at node "
                                         "%u, %s after all was well.", (uintmax_t) missing.id.epoch, (uintmax_t) missing.id.sequence,
                                         missing.held_by, missing.at, DURATION_TEXT(CATCH_UP_USEC));
+                else if (sim_holds_back(sim, &missing))
+                        (void) snprintf(complaint, PLAN_COMPLAINT_MAX, "Node %u still waits for message %ju/%ju, or for those of an "
+                                        "earlier epoch, %s after all was well.", missing.at, (uintmax_t) missing.id.epoch,
+                                        (uintmax_t) missing.id.sequence, DURATION_TEXT(CATCH_UP_USEC));
                 return false;
         }
 

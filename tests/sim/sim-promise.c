@@ -172,3 +172,16 @@ bool sim_misses(Sim *sim, Missing *ret) {
                         return true;
         return false;
 }
+
+bool sim_holds_back(Sim *sim, Missing *ret) {
+        for (unsigned i = 0; i < sim->n_nodes; i++) {
+                if (!sim_is_running_peer(sim, i))
+                        continue;
+                for (const SeenOrigin *origin = sim->nodes[i].node->peer->waiting; origin; origin = origin->next)
+                        if (origin->delivered < origin->intervals[origin->n_intervals - 1].last) {
+                                *ret = (Missing) { .id = { origin->publisher->id, origin->epoch, origin->delivered + 1 }, .at = i };
+                                return true;
+                        }
+        }
+        return false;
+}

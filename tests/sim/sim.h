@@ -132,6 +132,9 @@ typedef struct Missing {
         unsigned at, held_by;
 } Missing;
 bool sim_misses(Sim *sim, Missing *ret);
+/* A peer has messages that it does not deliver yet: one before them is missing, the one in @ret, or others of an earlier epoch are.
+ * @held_by is not set: maybe nobody has it. */
+bool sim_holds_back(Sim *sim, Missing *ret);
 
 /* Prints to stderr what keeps the three above from being true. */
 void sim_explain(Sim *sim);

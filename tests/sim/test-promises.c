@@ -134,10 +134,42 @@ static void test_what_is_stored_elsewhere_is_missed_and_caught_up(void **state) 
         assert_int_equal(sim_n_delivered(sim, &id), 3);
 }
 
+/* Somebody was heard by nobody in its last life. When it is back the others wait for what it published then, until it is clear that
+ * nobody has it: a network is not well before. */
+static void test_what_nobody_has_holds_up_what_comes_next_until_it_is_given_up(void **state) {
+        _cleanup_(sim_freep) Sim *sim = strict_network(3);
+        Missing missing;
+        MessageId id;
+
+        assert_false(sim_holds_back(sim, &missing));
+        sim_set_mute(sim, 1, true);
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(sim_publish(sim, 1, "/test", "payload", &id), 0);
+                sim_run_for(sim, USEC_PER_SEC);
+        }
+        sim_stop(sim, 1);
+        sim_set_mute(sim, 1, false);
+        sim_run_for(sim, USEC_PER_SEC);
+        sim_restart(sim, 1, true);
+        sim_run_for(sim, 5 * USEC_PER_SEC);
+        assert_int_equal(sim_publish(sim, 1, "/test", "payload", &id), 0);
+        sim_run_for(sim, USEC_PER_SEC);
+        assert_int_equal(sim_n_delivered(sim, &id), 1);
+        assert_true(sim_holds_back(sim, &missing));
+        assert_true(missing.at == 2 || missing.at == 3);
+        assert_int_equal(missing.id.epoch, id.epoch);
+
+        sim_run_for(sim, 30 * USEC_PER_SEC);
+        assert_false(sim_holds_back(sim, &missing));
+        assert_int_equal(sim_n_delivered(sim, &id), 3);
+        assert_true(sim_n_notices(sim, 2, NOTICE_GAP) > 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_broken_rule_ends_the_simulation),
                 cmocka_unit_test(test_what_is_stored_elsewhere_is_missed_and_caught_up),
+                cmocka_unit_test(test_what_nobody_has_holds_up_what_comes_next_until_it_is_given_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
