@@ -85,7 +85,7 @@ void end_some(Sim *sim, uint64_t run, unsigned percent, void (*end)(Sim *sim, un
 }
 
 bool settled(Sim *sim) {
-        return sim_is_connected(sim) && sim_members_agree(sim) && sim_seeds_agree(sim);
+        return sim_seeds_agree(sim) && sim_members_agree(sim) && sim_is_connected(sim);
 }
 
 bool connected(Sim *sim) {

@@ -119,10 +119,16 @@ static bool sim_holds_exactly_the_running(Sim *sim, unsigned at) {
         return true;
 }
 
+/* Asked again and again until it is so: who differed last is looked at first. */
 bool sim_members_agree(Sim *sim) {
-        for (unsigned i = 0; i < sim->n_nodes; i++)
-                if (sim_is_running_peer(sim, i) && !sim_holds_exactly_the_running(sim, i))
+        for (unsigned n = 0; n < sim->n_nodes; n++) {
+                unsigned i = (sim->differed + n) % sim->n_nodes;
+
+                if (sim_is_running_peer(sim, i) && !sim_holds_exactly_the_running(sim, i)) {
+                        sim->differed = i;
                         return false;
+                }
+        }
         return true;
 }
 

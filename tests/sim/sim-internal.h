@@ -223,6 +223,7 @@ struct Sim {
         bool has_altered, has_lied;     /* some frame may have been altered; its bytes, too */
         bool strict;
         usec_t check_usec;      /* when links are compared next */
+        unsigned differed;      /* whose list of members was the last found to differ */
         Owner *owners;
         Order *orders;
         uint64_t trace;
