@@ -121,10 +121,11 @@ typedef struct LinkGossip {
         bool is_lazy;                   /* messages are announced on it, not sent */
         bool is_useful;                 /* it is eager, and has brought a first copy since */
         bool is_listing_awaited;        /* our MSG_RANGES has not been answered by theirs */
-        usec_t copy_usec;               /* when it last brought a later copy */
+        usec_t copy_usec;               /* when it last brought a later copy, */
+        usec_t cycle_usec;              /* and the first one after a long time without */
         usec_t used_usec;               /* of the first message on it since it is eager */
-        usec_t pruned_usec;             /* when we last sent PRUNE, */
-        usec_t grafted_usec;            /* and GRAFT */
+        usec_t agreed_usec;             /* when we last sent PRUNE, or were sent GRAFT */
+        usec_t grafted_usec;            /* when we last sent GRAFT */
 
         usec_t asked_usec;              /* when we last sent ours */
         usec_t listed_usec;             /* when theirs was last complete */

@@ -190,6 +190,15 @@ bool offers_cover(const Offers *offers, const NodeId *id, uint64_t epoch, uint64
         return false;
 }
 
+bool offers_made(const Offers *offers, const MessageId *id, LinkId link) {
+        const OfferOrigin *origin = origin_find(offers, &id->origin, id->epoch);
+
+        for (size_t i = 0; origin && i < origin->n; i++)
+                if (origin->offers[i].link == link && origin->offers[i].first <= id->sequence && id->sequence <= origin->offers[i].last)
+                        return true;
+        return false;
+}
+
 uint64_t offers_lowest(const Offers *offers, const NodeId *id, uint64_t epoch) {
         const OfferOrigin *origin = origin_find(offers, id, epoch);
         uint64_t lowest = 0;

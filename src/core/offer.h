@@ -73,6 +73,8 @@ void offers_forget_link(Offers *offers, LinkId link);
 
 /* Whether somebody offers one of those messages. */
 bool offers_cover(const Offers *offers, const NodeId *id, uint64_t epoch, uint64_t first, uint64_t last);
+/* Whether that link offers it, and so has it. */
+bool offers_made(const Offers *offers, const MessageId *id, LinkId link);
 /* The lowest sequence that is offered; 0: none. */
 uint64_t offers_lowest(const Offers *offers, const NodeId *id, uint64_t epoch);
 /* How many offers of that link ran out, since it last kept one. */

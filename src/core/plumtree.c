@@ -12,17 +12,18 @@
  * (offer.h); announcements are collected for 20 ms, or for 50 to 100 ms while they are few and nobody needs them (is_calm()).
  *
  * Departures:
- *  - A new link is lazy where messages have been sent already, and PRUNE tells its other end; unless the caller has few links yet,
+ *  - A new link is lazy where messages have been sent already, and PRUNE tells its other end; unless the caller has no other link,
  *    or an eager one was lost, which it replaces, or its other end has no other eager link: then GRAFT without a message makes it
  *    eager. The paper makes all new links eager. Where links come and go, each of them made a cycle.
  *  - Both ends of a link agree, but for what is under way: nothing but GRAFT makes a link eager, and of a GRAFT and a PRUNE that
  *    cross the GRAFT counts. What is eager at one end only is needed for messages that come from one side, and pruned by those
  *    from the other.
  *  - A link that has brought something first, or has carried messages for a while (PROVEN_USEC), is not pruned for the next copy,
- *    but by chance (PRUNE_USEC). Else messages of different publishers, which meet on different links of one cycle, would each
- *    cut it somewhere; the part that falls off asks for what it misses at many places at once, which makes cycles again, and so
- *    on. The same goes for copies that come late: who passes on what it missed makes no cycle by that. But a message that is
- *    under way alone (ALONE_USEC) cuts each cycle once, so it does.
+ *    but by chance (PRUNE_USEC), when copies have come for a while (CYCLE_USEC). Else messages of different publishers, which meet
+ *    on different links of one cycle, would each cut it somewhere; the part that falls off asks for what it misses at many places
+ *    at once, which makes cycles again, and so on. The same goes for copies that come late: who passes on what it missed makes no
+ *    cycle by that. But a message that is under way alone (ALONE_USEC) cuts each cycle once, so it does.
+ *  - Nobody is sent what it has offered: what a new node gets from one neighbour the others have, too.
  *  - Announcements are ranges of sequence numbers, so that they cost next to nothing at any rate.
  *  - An eager link whose queue is full stays eager: messages wait in the store until it has room. When BEHIND_MAX ranges wait,
  *    this end alone turns lazy: what the other one has to say may come none the slower.
@@ -41,9 +42,10 @@
 #define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* copies that were under way when we pruned are no news */
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
 #define PRUNE_USEC (20 * USEC_PER_SEC)          /* of copies on a useful link until it is pruned, in the mean */
+#define CYCLE_USEC (2 * USEC_PER_SEC)           /* for a new cycle to be cut where it is new, before that */
+#define BREAK_USEC (30 * USEC_PER_SEC)          /* without copies, for the next one to be of a new cycle */
 #define PROVEN_USEC USEC_PER_SEC                /* that a link carries messages, for it to be one of the tree */
 #define ALONE_USEC USEC_PER_SEC                 /* between two messages, for each to be under way alone */
-#define NEWCOMER_LINKS 4U                       /* who has fewer is one */
 #define BEHIND_MAX 16384U                       /* ranges that wait for one link */
 #define BROKEN_MAX 256U                         /* announcements of one link that led to nothing, one after the other */
 #define STALLED_USEC (30 * USEC_PER_SEC)
@@ -235,7 +237,7 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
         for (Session *session = node->sessions; session; session = session->next) {
                 int r;
 
-                if (!link_carries(session) || session->link == but)
+                if (!link_carries(session) || session->link == but || offers_made(&node->peer->offers, id, session->link))
                         continue;
                 if (!session->up->gossip.is_lazy) {
                         r = forward_to(node, session, id, frame, now_usec);
@@ -309,11 +311,9 @@ static int prune(Node *node, Session *session) {
         return r < 0 ? r : turn_lazy(node, session);
 }
 
-/* The caller has few links yet: of those that it takes, the first messages show which is best. */
-static bool is_of_newcomer(const Node *node, const Session *session) {
-        size_t n = session_outgoing(session) ? links_n(node) - 1U : session->n_links;
-
-        return n < NEWCOMER_LINKS;
+/* The caller has no other link yet: what it is to get comes on this one. */
+static bool is_first_of_caller(const Node *node, const Session *session) {
+        return session_outgoing(session) ? links_n(node) <= 1 : session->n_links == 0;
 }
 
 /*
@@ -328,7 +328,7 @@ int plumtree_link_up(Node *node, Session *session, usec_t now_usec) {
                 peer->n_to_replace--;
                 return send_graft(node, session, &message, now_usec);
         }
-        return plumtree_has_tree(node) && !is_of_newcomer(node, session) ? prune(node, session) : 0;
+        return plumtree_has_tree(node) && !is_first_of_caller(node, session) ? prune(node, session) : 0;
 }
 
 /* On a lazy link it was on its way when that was pruned, or has been asked for: that says nothing of its use. */
@@ -351,8 +351,10 @@ static bool is_of_tree(const LinkGossip *gossip, usec_t now_usec) {
  * every cycle once, where its copies meet.
  */
 static bool is_to_be_pruned(Node *node, LinkGossip *gossip, const MessageId *id, usec_t now_usec) {
-        usec_t since_usec = MIN(usec_sub(now_usec, gossip->copy_usec), (usec_t) USEC_PER_SEC);
+        usec_t since_usec = usec_sub(now_usec, gossip->copy_usec);
 
+        if (gossip->copy_usec == 0 || since_usec >= BREAK_USEC)
+                gossip->cycle_usec = now_usec;
         gossip->copy_usec = now_usec;
         if (gossip->is_lazy)
                 return true;
@@ -362,7 +364,8 @@ static bool is_to_be_pruned(Node *node, LinkGossip *gossip, const MessageId *id,
                 if (!stored || now_usec < usec_add(stored->stored_usec, OFFER_T1_USEC))
                         return true;
         }
-        return random_below(&node->peer->broadcast_random, PRUNE_USEC) < since_usec;
+        return now_usec >= usec_add(gossip->cycle_usec, CYCLE_USEC) &&
+               random_below(&node->peer->broadcast_random, PRUNE_USEC) < MIN(since_usec, (usec_t) USEC_PER_SEC);
 }
 
 int plumtree_on_duplicate(Node *node, Session *session, const MessageId *id, usec_t now_usec) {
@@ -370,12 +373,12 @@ int plumtree_on_duplicate(Node *node, Session *session, const MessageId *id, use
 
         if (!link_carries(session) || node->settings.params.gossip_flood)
                 return 0;
-        if (gossip->pruned_usec > 0 && now_usec < usec_add(gossip->pruned_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec))
+        if (gossip->agreed_usec > 0 && now_usec < usec_add(gossip->agreed_usec, PRUNE_AGAIN_USEC + session->up->liveness.srtt_usec))
                 return 0;
         if (!is_to_be_pruned(node, gossip, id, now_usec))
                 return 0;
 
-        gossip->pruned_usec = now_usec;
+        gossip->agreed_usec = now_usec;
         return prune(node, session);
 }
 
@@ -412,6 +415,7 @@ int plumtree_on_graft(Node *node, Session *session, const RangesMessage *ranges,
         r = turn_eager(node, session);
         if (r < 0)
                 return r;
+        session->up->gossip.agreed_usec = now_usec;
         if (ranges->n_ranges > 0)
                 node->peer->grafted_usec = now_usec;
         return repair_on_want(node, session, ranges, now_usec);

@@ -143,6 +143,33 @@ static void test_new_links_make_no_copies_of_what_is_under_way(void **state) {
         assert_true(n_duplicates <= 10);                /* of 95,000; a single one that cuts the tree costs hundreds */
 }
 
+/* Who joins has nothing yet, and has to find a place in a tree that messages of many publishers are under way in. */
+static void test_who_joins_while_messages_are_under_way_tears_no_tree(void **state) {
+        uint64_t n_duplicates = 0;
+
+        for (uint64_t run = 1; run <= 4; run++) {
+                _cleanup_(sim_freep) Sim *sim = quiet_network(run, 60);
+                unsigned n_first = sim_n_nodes(sim);
+                MessageId last;
+
+                for (unsigned i = 0; i < 20; i++) {
+                        (void) publish(sim, 7);
+                        sim_run_for(sim, 1 * SEC);
+                }
+                n_duplicates -= counted(sim, COUNTER_GOSSIP_DUPLICATES);
+                for (unsigned i = 0; i < 1200; i++) {
+                        if (i % 20 == 0 && sim_n_nodes(sim) < n_first + 20)
+                                sim_start(sim, sim_add_peer(sim));
+                        last = publish(sim, 1 + i % 60);
+                        sim_run_for(sim, 50 * USEC_PER_MSEC);
+                }
+                sim_run_for(sim, 5 * SEC);
+                n_duplicates += counted(sim, COUNTER_GOSSIP_DUPLICATES);
+                assert_int_equal(sim_n_delivered(sim, &last), 80);
+        }
+        assert_true(n_duplicates <= 2500);              /* of 350,000; a cycle in several places costs ten times as many */
+}
+
 static void test_half_of_it_dies_and_the_next_messages_reach_the_other_half(void **state) {
         _cleanup_(sim_freep) Sim *sim = quiet_network(3, 100);
         MessageId ids[20];
@@ -358,6 +385,7 @@ int main(void) {
                 cmocka_unit_test(test_many_senders_at_once_reach_all),
                 cmocka_unit_test(test_senders_everywhere_share_one_tree_that_stays),
                 cmocka_unit_test(test_new_links_make_no_copies_of_what_is_under_way),
+                cmocka_unit_test(test_who_joins_while_messages_are_under_way_tears_no_tree),
                 cmocka_unit_test(test_half_of_it_dies_and_the_next_messages_reach_the_other_half),
                 cmocka_unit_test(test_who_was_cut_off_gets_all_of_it_later),
                 cmocka_unit_test(test_two_halves_exchange_what_they_missed),

@@ -176,6 +176,22 @@ static void test_a_link_that_is_gone_offers_nothing(void **state) {
         assert_int_equal(f->offers.n_links, 0);
 }
 
+static void test_who_offers_a_message_is_known(void **state) {
+        Fixture *f = *state;
+        MessageId id = { id_of(1), 1, 3 };
+
+        assert_false(offers_made(&f->offers, &id, 7));
+        announce(f, 7, 1, 2, 0);
+        announce(f, 7, 4, 5, 0);
+        announce(f, 8, 3, 3, 0);
+        assert_false(offers_made(&f->offers, &id, 7));
+        assert_true(offers_made(&f->offers, &id, 8));
+        id.sequence = 5;
+        assert_true(offers_made(&f->offers, &id, 7));
+        id.epoch = 2;
+        assert_false(offers_made(&f->offers, &id, 7));
+}
+
 static void test_offers_that_lead_to_nothing_are_counted(void **state) {
         Fixture *f = *state;
 
@@ -233,6 +249,7 @@ int main(void) {
                 TEST(test_only_what_nobody_was_asked_for_is_asked_of_the_next),
                 TEST(test_announcements_that_adjoin_are_one_offer),
                 TEST(test_a_link_that_is_gone_offers_nothing),
+                TEST(test_who_offers_a_message_is_known),
                 TEST(test_offers_that_lead_to_nothing_are_counted),
                 TEST(test_the_offers_of_a_link_are_bounded),
                 TEST(test_endless_ranges_are_no_more_than_others),

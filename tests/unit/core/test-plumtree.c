@@ -75,7 +75,7 @@ static void test_a_link_that_has_brought_something_first_is_not_pruned_at_once(v
                 send_message(h, first, sequence);
                 send_message(h, second, sequence);
         }
-        assert_true(n_copies > 1);
+        assert_true(n_copies >= 20);                    /* a cycle that is new is cut where it is new */
         assert_non_null(harness_find(h, second, MESSAGE_PRUNE));
 
         /* When it is eager again its use has to show anew. */
@@ -144,17 +144,21 @@ static void test_where_there_is_a_tree_a_new_link_is_lazy(void **state) {
         expect_nothing(h, second);
 }
 
-/* The first messages show which of its links is the best. */
-static void test_a_new_link_of_a_newcomer_is_eager(void **state) {
+/* What it is to get comes on this one; a second one would make a cycle. */
+static void test_the_first_link_of_a_newcomer_is_eager(void **state) {
         Harness *h = *state;
-        Other newcomer = harness_peer(3);
-        LinkId first = link_in(h, 1), third;
+        Other newcomer = harness_peer(3), other = harness_peer(4);
+        LinkId first = link_in(h, 1), third, fourth;
 
         send_prune(h, link_in(h, 2));
-        third = link_in_of(h, &newcomer, 3);
+        third = link_in_of(h, &newcomer, 0);
+        fourth = link_in_of(h, &other, 1);
+        expect(h, fourth, MESSAGE_PRUNE);
+        assert_null(harness_find(h, third, MESSAGE_PRUNE));
         harness_drop_sent(h);
         send_message(h, first, 1);
         expect(h, third, MESSAGE_GOSSIP);
+        expect_nothing(h, fourth);
 }
 
 static void test_a_new_link_replaces_an_eager_one_that_is_gone(void **state) {
@@ -222,6 +226,44 @@ static void test_prune_makes_a_link_lazy_and_graft_eager(void **state) {
         assert_int_equal(counted(h, COUNTER_GOSSIP_REPAIRED), 1);
         send_message(h, from, 2);
         assert_int_equal(expect(h, to, MESSAGE_GOSSIP)->gossip.id.sequence, 2);
+}
+
+/* Else its PRUNE would be taken for one that our GRAFT has crossed, and one end alone be lazy. */
+static void test_a_link_that_was_grafted_is_not_pruned_for_what_was_under_way(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), to = link_in(h, 2);
+
+        send_prune(h, to);
+        for (uint64_t i = 1; i <= 3; i++)
+                send_message(h, from, i);
+        send_ranges(h, to, MESSAGE_GRAFT, 0, 0);
+        harness_advance(h, 150 * MSEC);
+        send_message(h, to, 1);
+        assert_int_equal(counted(h, COUNTER_GOSSIP_DUPLICATES), 1);
+        assert_int_equal(counted(h, COUNTER_PRUNES_SENT), 0);
+        harness_drop_sent(h);
+        send_message(h, from, 4);
+        assert_int_equal(expect(h, to, MESSAGE_GOSSIP)->gossip.id.sequence, 4);
+
+        harness_advance(h, 150 * MSEC);
+        send_message(h, to, 2);
+        assert_int_equal(counted(h, COUNTER_PRUNES_SENT), 1);
+}
+
+/* Whoever announces or lists a message has it. */
+static void test_nobody_is_sent_what_it_has_offered(void **state) {
+        Harness *h = *state;
+        LinkId from = link_in(h, 1), has = link_in(h, 2), lacks = link_in(h, 3);
+
+        harness_drop_sent(h);
+        send_ranges(h, has, MESSAGE_IHAVE, 2, 3);
+        for (uint64_t i = 1; i <= 4; i++)
+                send_message(h, from, i);
+        for (uint64_t i = 1; i <= 4; i++)
+                assert_int_equal(expect(h, lacks, MESSAGE_GOSSIP)->gossip.id.sequence, i);
+        assert_int_equal(expect(h, has, MESSAGE_GOSSIP)->gossip.id.sequence, 1);
+        assert_int_equal(expect(h, has, MESSAGE_GOSSIP)->gossip.id.sequence, 4);
+        expect_nothing(h, has);
 }
 
 /* It would be neither sent nor announced on that link. */
@@ -459,11 +501,13 @@ int main(void) {
                 TEST(test_a_link_that_carries_messages_for_a_second_is_not_pruned_at_once),
                 TEST(test_a_late_copy_does_not_make_its_link_lazy),
                 TEST(test_where_there_is_a_tree_a_new_link_is_lazy),
-                TEST(test_a_new_link_of_a_newcomer_is_eager),
+                TEST(test_the_first_link_of_a_newcomer_is_eager),
                 TEST(test_a_new_link_replaces_an_eager_one_that_is_gone),
                 TEST(test_a_lazy_link_that_is_gone_is_not_replaced),
                 TEST(test_who_has_no_other_eager_link_does_not_agree_to_prune),
                 TEST(test_prune_makes_a_link_lazy_and_graft_eager),
+                TEST(test_a_link_that_was_grafted_is_not_pruned_for_what_was_under_way),
+                TEST(test_nobody_is_sent_what_it_has_offered),
                 TEST(test_what_is_collected_is_announced_on_a_link_that_becomes_eager),
                 TEST(test_announcements_are_collected_into_ranges),
                 TEST(test_few_announcements_are_collected_for_longer_while_the_tree_is_whole),
