@@ -72,6 +72,8 @@ class Gossip(SharedNetworkTest):
         with contextlib.ExitStack() as stack:
             node = self.net.node()
             links = [stack.enter_context(link(node, peer)) for peer in self.net.peers]
+            for one in links[1:]:
+                one.session.send("GRAFT", range=[])      # where there is a tree, only the first link of a newcomer is in it
             publisher = self.net.json("-i", self.net.peers[0], "show")
             for number in range(1, 4):
                 self.net.ctl("-i", self.net.peers[0], "publish", "/one/copy", f"payload {number}")
@@ -106,6 +108,8 @@ class Gossip(SharedNetworkTest):
         with contextlib.ExitStack() as stack:
             node = self.net.node()
             links = [stack.enter_context(link(node, peer)) for peer in self.net.peers]
+            for one in links[1:]:
+                one.session.send("GRAFT", range=[])      # where there is a tree, only the first link of a newcomer is in it
             stamp = links[0].session.publish("/and/back", b"payload")
             for one in links[1:]:
                 self.net.wait_for(lambda o=one: o.bodies("GOSSIP"), "it comes back")
