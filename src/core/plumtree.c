@@ -39,7 +39,7 @@
 #define ANNOUNCE_CALM_USEC (50 * USEC_PER_MSEC) /* and up to that much more */
 #define ANNOUNCE_CALM_SIZE (4U * 1024U)
 #define CALM_USEC (60 * USEC_PER_SEC)           /* since a GRAFT */
-#define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* copies that were under way when we pruned are no news */
+#define PRUNE_AGAIN_USEC (200 * USEC_PER_MSEC)  /* what was under way when we pruned, or were grafted, is no news */
 #define REQUESTS_MAX 256U                       /* asked for in one turn */
 #define PRUNE_USEC (20 * USEC_PER_SEC)          /* of copies on a useful link until it is pruned, in the mean */
 #define CYCLE_USEC (2 * USEC_PER_SEC)           /* for a new cycle to be cut where it is new, before that */
@@ -237,9 +237,9 @@ int plumtree_forward(Node *node, const MessageId *id, FrameBuffer *frame, LinkId
         for (Session *session = node->sessions; session; session = session->next) {
                 int r;
 
-                if (!link_carries(session) || session->link == but || offers_made(&node->peer->offers, id, session->link))
+                if (!link_carries(session) || session->link == but)
                         continue;
-                if (!session->up->gossip.is_lazy) {
+                if (!session->up->gossip.is_lazy && !offers_made(&node->peer->offers, id, session->link)) {
                         r = forward_to(node, session, id, frame, now_usec);
                         if (r < 0)
                                 return r;

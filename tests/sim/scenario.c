@@ -84,6 +84,7 @@ void end_some(Sim *sim, uint64_t run, unsigned percent, void (*end)(Sim *sim, un
         }
 }
 
+/* What is asked of fewest nodes first: it is asked many times before it is so. */
 bool settled(Sim *sim) {
         return sim_seeds_agree(sim) && sim_members_agree(sim) && sim_is_connected(sim);
 }
