@@ -61,21 +61,6 @@ struct Harness {
         size_t n_effects_max;
 };
 
-NodeId harness_id(uint8_t byte) {
-        NodeId id;
-
-        memset(id.bytes, byte, sizeof(id.bytes));
-        return id;
-}
-
-Address harness_address(uint8_t host, uint16_t port) {
-        return address_ipv4((uint8_t[]) { 10, 0, 0, host }, port);
-}
-
-Address harness_loopback(uint16_t port) {
-        return address_ipv4((uint8_t[]) { 127, 0, 0, 1 }, port);
-}
-
 NodeSettings harness_settings(Role role, Profile profile) {
         NodeSettings settings = {
                 .role = role,
@@ -356,67 +341,11 @@ void harness_sleep(Harness *harness, usec_t duration) {
 
 /* ---- connections ---- */
 
-static Other other(uint8_t n, Role role, uint16_t port) {
-        return (Other) {
-                .id = harness_id(n),
-                .epoch = HARNESS_EPOCH,
-                .role = role,
-                .port = port,
-                .remote = harness_address(n, 40000),
-                .name = "other",
-                .n_addresses = 1,
-                .addresses = { harness_address(n, port) },
-        };
-}
-
-Other harness_peer(uint8_t n) {
-        return other(n, ROLE_PEER, 6000);
-}
-
-Other harness_seed(uint8_t n) {
-        return other(n, ROLE_SEED, 5000);
-}
-
-Record harness_record(const Other *o) {
-        Record record = {
-                .id = o->id,
-                .epoch = o->epoch,
-                .state = MEMBER_ALIVE,
-                .role = o->role,
-                .n_addresses = o->n_addresses,
-        };
-
-        (void) snprintf(record.name, sizeof(record.name), "%s", o->name);
-        memcpy(record.addresses, o->addresses, sizeof(record.addresses));
-        return record;
-}
-
 LinkId harness_accept(Harness *harness, const Address *remote) {
         harness->last_accepted += 2;
         (void) link_add(harness, harness->last_accepted, LINK_IS_UP, remote);
         settle(harness, node_on_accepted(harness->node, harness->last_accepted, remote, harness->now));
         return harness->last_accepted;
-}
-
-Message harness_hello(const Other *o) {
-        Message message = {
-                .type = MESSAGE_HELLO,
-                .hello = {
-                        .network = HARNESS_NETWORK,
-                        .version_min = 1,
-                        .version_max = 1,
-                        .id = o->id,
-                        .epoch = o->epoch,
-                        .role = o->role,
-                        .purpose = o->purpose,
-                        .port = o->port,
-                        .n_addresses = o->n_addresses,
-                },
-        };
-
-        (void) snprintf(message.hello.name, sizeof(message.hello.name), "%s", o->name);
-        memcpy(message.hello.addresses, o->addresses, sizeof(message.hello.addresses));
-        return message;
 }
 
 LinkId harness_call(Harness *harness, const Other *o) {
@@ -449,25 +378,8 @@ LinkId harness_dialled(Harness *harness, Address *ret) {
 }
 
 bool harness_answer(Harness *harness, LinkId link, const Other *o, const Held *held) {
-        Message message = {
-                .type = MESSAGE_HELLO_OK,
-                .hello_ok = {
-                        .version = 1,
-                        .id = o->id,
-                        .epoch = o->epoch,
-                        .role = o->role,
-                        .port = o->port,
-                        .n_addresses = o->n_addresses,
-                        .observed = harness_address(250, 50000),
-                        .has_held = held,
-                },
-        };
+        Message message = harness_hello_ok(o, held);
         const Message *hello;
-
-        (void) snprintf(message.hello_ok.name, sizeof(message.hello_ok.name), "%s", o->name);
-        memcpy(message.hello_ok.addresses, o->addresses, sizeof(message.hello_ok.addresses));
-        if (held)
-                message.hello_ok.held = *held;
 
         harness_change(harness, link, LINK_CONNECTED);
         hello = harness_next(harness, link);

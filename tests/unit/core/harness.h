@@ -14,21 +14,12 @@
 #include "core/node.h"
 #include "core/peer-node.h"
 #include "core/seed-node.h"
+#include "other.h"
 #include "wire/message.h"
 
 typedef struct Harness Harness;
 
-#define HARNESS_NETWORK "test"
-#define HARNESS_PORT 5000
-#define HARNESS_EPOCH 1000              /* of the node, and of all others unless they say otherwise */
 #define HARNESS_START (1000 * USEC_PER_SEC)
-
-/* An id of 16 equal bytes. */
-#define ID(byte) harness_id(byte)
-NodeId harness_id(uint8_t byte);
-/* 10.0.0.<host>:<port> and 127.0.0.1:<port>. */
-Address harness_address(uint8_t host, uint16_t port);
-Address harness_loopback(uint16_t port);
 
 NodeSettings harness_settings(Role role, Profile profile);
 
@@ -58,29 +49,8 @@ void harness_sleep(Harness *harness, usec_t duration);
 
 /* ---- connections ---- */
 
-/* What somebody says of itself in HELLO and HELLO_OK. */
-typedef struct Other {
-        NodeId id;
-        uint64_t epoch;
-        Role role;
-        Purpose purpose;
-        uint16_t port;
-        Address remote;                 /* where the node sees it */
-        const char *name;
-        size_t n_addresses;
-        Address addresses[RECORD_ADDRESSES_MAX];
-} Other;
-
-/* A peer and a seed 10.0.0.<n>, with the id of sixteen <n>, listening on 6000 and 5000. */
-Other harness_peer(uint8_t n);
-Other harness_seed(uint8_t n);
-/* What it would say of itself in REGISTER. */
-Record harness_record(const Other *other);
-
 LinkId harness_accept(Harness *harness, const Address *remote);
-/* Its HELLO. */
-Message harness_hello(const Other *other);
-/* Accepts, and sends that. */
+/* Accepts, and sends its HELLO. */
 LinkId harness_call(Harness *harness, const Other *other);
 /* The same, and takes the HELLO_OK. 0 when another answer came. */
 LinkId harness_open(Harness *harness, const Other *other);

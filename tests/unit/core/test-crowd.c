@@ -41,6 +41,18 @@ static void test_the_65th_unfinished_handshake_is_refused(void **state) {
         expect_close(h, harness_accept(h, &stranger), CLOSE_BUSY);
 }
 
+/* So many of one host call one after the other, are taken, and hang up. */
+static void come_and_go(Harness *h, unsigned n) {
+        Address remote = harness_address(1, 40000);
+
+        for (unsigned i = 0; i < n; i++) {
+                LinkId link = harness_accept(h, &remote);
+
+                assert_true(harness_is_up(h, link));
+                harness_change(h, link, LINK_CLOSED);
+        }
+}
+
 static void test_who_calls_in_a_crowd_is_told_when_to_call_again(void **state) {
         NodeSettings settings = harness_settings(ROLE_SEED, PROFILE_LAN);
         _cleanup_(harness_freep) Harness *h = NULL;
@@ -50,12 +62,7 @@ static void test_who_calls_in_a_crowd_is_told_when_to_call_again(void **state) {
 
         settings.params.turn_usec = 100 * MSEC;
         h = peer_new(&settings);
-        for (unsigned i = 0; i < TURNS_AT_ONCE; i++) {
-                LinkId link = harness_accept(h, &remote);
-
-                assert_true(harness_is_up(h, link));
-                harness_change(h, link, LINK_CLOSED);
-        }
+        come_and_go(h, TURNS_AT_ONCE);
         first_msec = retry_after(h, harness_accept(h, &remote));
         next_msec = retry_after(h, harness_accept(h, &remote));
         assert_in_range(first_msec, 1, 20000);
@@ -70,17 +77,11 @@ static void test_who_calls_in_a_crowd_is_told_when_to_call_again(void **state) {
 static void test_a_peer_takes_all_that_finish_their_handshakes(void **state) {
         NodeSettings settings = harness_settings(ROLE_PEER, PROFILE_LAN);
         _cleanup_(harness_freep) Harness *h = NULL;
-        Address remote = harness_address(1, 40000);
         (void) state;
 
         settings.params.turn_usec = 100 * MSEC;
         h = peer_new(&settings);
-        for (unsigned i = 0; i < 2 * TURNS_AT_ONCE; i++) {
-                LinkId link = harness_accept(h, &remote);
-
-                assert_true(harness_is_up(h, link));
-                harness_change(h, link, LINK_CLOSED);
-        }
+        come_and_go(h, 2 * TURNS_AT_ONCE);
 }
 
 static void test_connections_of_one_host_are_bounded(void **state) {

@@ -4,6 +4,16 @@
 
 #include "listed-seeds.h"
 
+/* The only entry leads to @other, who answers the HELLO. */
+static LinkId answered_by(Harness *h, const Other *other) {
+        LinkId link;
+
+        set_seeds_up_to(h, 1);
+        link = resolve_seed(h, 1);
+        assert_true(harness_answer(h, link, other, NULL));
+        return link;
+}
+
 /* ---- entries that are not what they seem ---- */
 
 static void test_an_entry_that_leads_to_ourselves_is_none(void **state) {
@@ -31,9 +41,7 @@ static void test_a_peer_is_no_seed(void **state) {
         Other peer = harness_peer(1);
         LinkId link;
 
-        set_seeds_up_to(h, 1);
-        link = resolve_seed(h, 1);
-        assert_true(harness_answer(h, link, &peer, NULL));
+        link = answered_by(h, &peer);
         expect_close(h, link, CLOSE_NOT_ALLOWED);
         assert_int_equal(seed_info(h, 0).state, SEED_UNREACHABLE);
         assert_string_equal(seed_info(h, 0).error, "that is a peer, not a seed");
@@ -65,9 +73,7 @@ static void test_a_seed_counts_once_it_has_answered_register(void **state) {
         Other seed = harness_seed(1);
         LinkId link;
 
-        set_seeds_up_to(h, 1);
-        link = resolve_seed(h, 1);
-        assert_true(harness_answer(h, link, &seed, NULL));
+        link = answered_by(h, &seed);
         assert_int_equal(node_n_registered(harness_node(h)), 0);
         assert_int_equal(seed_info(h, 0).state, SEED_CONNECTING);
         send_register_ok(h, link, 90000, 1, NULL);
