@@ -444,6 +444,35 @@ static int session_on_pong(Node *node, Session *session, const PingMessage *pong
         return liveness_on_pong(node, session, pong, now_usec);
 }
 
+static Held own_held(const Node *node) {
+        return (Held) { node->identity.epoch, node->incarnation, MEMBER_ALIVE };
+}
+
+/* What changes the role tells links and seeds; whoever else asked is not among them. And who holds something earlier is told again:
+ * if it takes us for another node, it learns that by the id of our record. */
+static int session_on_accused(Node *node, Session *session, const Held *held, usec_t now_usec) {
+        Held before = own_held(node), own;
+        Message refute = { .type = MESSAGE_REFUTE };
+        LinkId link = session->link;
+        int r;
+
+        r = node_on_held(node, held, now_usec);
+        if (r < 0)
+                return r;
+        session = session_find(node, link);
+        if (!session)
+                return 0;               /* a new id ends all sessions */
+
+        own = own_held(node);
+        if (held_compare(&own, &before) != 0) {
+                if (session->link_state == LINK_UP || session->use == SESSION_FOR_SEED)
+                        return 0;
+        } else if (held->state == MEMBER_ALIVE || held_compare(held, &own) > 0)
+                return 0;
+        refute.reg.record = node_record(node);
+        return session_send(node, session, &refute);
+}
+
 static int session_on_open_message(Node *node, Session *session, const Message *message, usec_t now_usec) {
         switch (message->type) {
 
@@ -460,23 +489,8 @@ static int session_on_open_message(Node *node, Session *session, const Message *
         case MESSAGE_PONG:
                 return session_on_pong(node, session, &message->ping, now_usec);
 
-        case MESSAGE_ACCUSED: {
-                /* The role tells links and seeds; whoever else asked is not among them. */
-                LinkId link = session->link;
-                Record before = node_record(node);
-                Message refute = { .type = MESSAGE_REFUTE };
-                int r;
-
-                r = node_on_held(node, &message->accused.held, now_usec);
-                if (r < 0)
-                        return r;
-                session = session_find(node, link);
-                refute.reg.record = node_record(node);
-                if (!session || session->link_state == LINK_UP || session->use == SESSION_FOR_SEED ||
-                    (refute.reg.record.epoch == before.epoch && refute.reg.record.incarnation == before.incarnation))
-                        return 0;
-                return session_send(node, session, &refute);
-        }
+        case MESSAGE_ACCUSED:
+                return session_on_accused(node, session, &message->accused.held, now_usec);
 
         case MESSAGE_REFUTE:
                 /* On a probe only to whoever asked, and told the other end what is held of it, does it mean

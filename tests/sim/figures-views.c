@@ -190,9 +190,12 @@ static void crash_most(Sim *sim, const void *userdata, double *ret) {
 static void figure_default_crash(FigureContext *context) {
         static const unsigned percents[] = { 90, 95 };
         Samples share[ELEMENTSOF(percents)] = {}, time[ELEMENTSOF(percents)] = {};
+        Params params = params_of_profile(PROFILE_LAN);
 
+        if (context->n > 1000)
+                params.members_max = 64;        /* of so many nodes none could hold all */
         for (uint64_t run; figure_next_run(context, &run);) {
-                _cleanup_(sim_freep) Sim *sim = network(run, N_SEEDS, context->n);
+                _cleanup_(sim_freep) Sim *sim = network_of_params(run, N_SEEDS, context->n, &params);
 
                 (void) sim_run_until_every(sim, USEC_PER_SEC, connected, 2 * USEC_PER_MINUTE);
                 sim_run_for(sim, USEC_PER_MINUTE);

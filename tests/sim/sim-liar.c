@@ -235,6 +235,7 @@ static void lie_on(Sim *sim, unsigned i, const Session *session) {
         case LIE_NONE:
         case LIE_PROBE:
         case LIE_LINKS:
+        case LIE_ID:
         case _LIE_MAX:
                 return;
         }
@@ -263,39 +264,70 @@ void sim_run_with_liars(Sim *sim, usec_t duration_usec) {
 
 /* ---- answers ---- */
 
-static FrameBuffer *lying_links(Sim *sim, unsigned i, const FrameBuffer *frame) {
+static Message *decoded(const FrameBuffer *frame) {
         static Message message;
+        Frame whole;
+
+        if (frame_decode(&whole, frame->data, frame->size, FRAME_SIZE_MAX) <= 0 || message_decode(&message, &whole) <= 0)
+                abort();
+        return &message;
+}
+
+static void lie_about_links(Sim *sim, unsigned i, Message *message) {
         const Record *of[MESSAGE_LINKS_MAX / 2];
         size_t n = living(sim, i, of, ELEMENTSOF(of));
-        FrameBuffer *lie = NULL;
-        Frame decoded;
 
-        if (frame_decode(&decoded, frame->data, frame->size, FRAME_SIZE_MAX) <= 0 || message_decode(&message, &decoded) <= 0)
-                abort();
-        message.links.n_links = MESSAGE_LINKS_MAX;
+        message->links.n_links = MESSAGE_LINKS_MAX;
         for (size_t j = 0; j < MESSAGE_LINKS_MAX; j++)
-                message.links.links[j] = (LinkInfo) { j < n ? of[j]->id : nobody(sim), UINT8_MAX, UINT32_MAX };
-        must_ok(message_encode(&lie, &message));
-        return lie;
+                message->links.links[j] = (LinkInfo) { j < n ? of[j]->id : nobody(sim), UINT8_MAX, UINT32_MAX };
+}
+
+/* False: that is left as it is. */
+static bool lie_instead(Sim *sim, unsigned i, Message *message) {
+        Lie lie = sim->nodes[i].lie;
+
+        switch (message->type) {
+
+        case MESSAGE_PROBE_ACK:
+        case MESSAGE_PROBE_NACK:
+                if (lie != LIE_PROBE)
+                        return false;
+                message->type = message->type == MESSAGE_PROBE_ACK ? MESSAGE_PROBE_NACK : MESSAGE_PROBE_ACK;
+                return true;
+
+        case MESSAGE_LINKS_OK:
+                if (lie != LIE_LINKS)
+                        return false;
+                lie_about_links(sim, i, message);
+                return true;
+
+        case MESSAGE_HELLO:
+                if (lie != LIE_ID || message->hello.purpose != PURPOSE_SESSION)
+                        return false;
+                message->hello.id = nobody(sim);
+                return true;
+
+        case MESSAGE_HELLO_OK:
+                if (lie != LIE_ID)
+                        return false;
+                message->hello_ok.id = nobody(sim);
+                return true;
+
+        default:
+                return false;
+        }
 }
 
 FrameBuffer *liar_answer(Sim *sim, unsigned i, FrameBuffer *frame) {
-        MessageType type = frame->data[4];
         FrameBuffer *lie = NULL;
+        Message *message;
 
-        if (sim->nodes[i].lie == LIE_PROBE && (type == MESSAGE_PROBE_ACK || type == MESSAGE_PROBE_NACK)) {
-                Message message;
-                Frame decoded;
-
-                if (frame_decode(&decoded, frame->data, frame->size, FRAME_SIZE_MAX) <= 0 || message_decode(&message, &decoded) <= 0)
-                        abort();
-                message.type = type == MESSAGE_PROBE_ACK ? MESSAGE_PROBE_NACK : MESSAGE_PROBE_ACK;
-                must_ok(message_encode(&lie, &message));
-        } else if (sim->nodes[i].lie == LIE_LINKS && type == MESSAGE_LINKS_OK)
-                lie = lying_links(sim, i, frame);
-        else
+        if (sim->nodes[i].lie == LIE_NONE)
                 return frame_buffer_ref(frame);
-
+        message = decoded(frame);
+        if (!lie_instead(sim, i, message))
+                return frame_buffer_ref(frame);
+        must_ok(message_encode(&lie, message));
         sim->nodes[i].n_lies++;
         return lie;
 }

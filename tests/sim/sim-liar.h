@@ -24,6 +24,7 @@ typedef enum Lie {
         LIE_SHUFFLE,            /* the same, by SHUFFLE and SHUFFLE_REPLY */
         LIE_PROBE,              /* PROBE_ACK for the dead, PROBE_NACK for the living */
         LIE_LINKS,              /* LINKS_OK names links to all, and to nobody */
+        LIE_ID,                 /* HELLO and HELLO_OK of a session with a peer name an id that nobody has */
         LIE_REPORT,             /* all living members are reported to the seeds, on the sessions with these */
         _LIE_MAX,
 } Lie;

@@ -70,14 +70,22 @@ static void test_held_in_answers_counts_as_well(void **state) {
         assert_int_equal(harness_n_persisted(h, PERSIST_IDENTITY), 3);
 }
 
+/* It changes nothing; who says so is told again, as it may take us for another node. */
 static void test_an_earlier_life_is_no_accusation(void **state) {
         Harness *h = *state;
         LinkId link = link_in(h, 1);
+        const Message *refute;
 
         send_accused(h, link, HARNESS_EPOCH - 1, 99, MEMBER_DEAD);
+        refute = expect(h, link, MESSAGE_REFUTE);
+        assert_int_equal(refute->reg.record.epoch, HARNESS_EPOCH);
+        assert_int_equal(refute->reg.record.incarnation, 0);
         expect_nothing(h, link);
         assert_int_equal(own_epoch(h), HARNESS_EPOCH);
         assert_int_equal(node_incarnation(harness_node(h)), 0);
+
+        send_accused(h, link, HARNESS_EPOCH - 1, 99, MEMBER_ALIVE);     /* nothing to refute */
+        expect_nothing(h, link);
 }
 
 static void test_only_what_is_wrong_is_refuted(void **state) {
@@ -96,8 +104,9 @@ static void test_only_what_is_wrong_is_refuted(void **state) {
         assert_non_null(notice);
         assert_int_equal(notice->held_state, MEMBER_SUSPECT);
 
-        send_accused(h, link, HARNESS_EPOCH, 0, MEMBER_DEAD);           /* was refuted already */
+        send_accused(h, link, HARNESS_EPOCH, 0, MEMBER_DEAD);           /* was refuted already: it is said again */
         assert_int_equal(node_incarnation(harness_node(h)), 1);
+        assert_int_equal(expect(h, link, MESSAGE_REFUTE)->reg.record.incarnation, 1);
         expect_nothing(h, link);
 
         send_accused(h, link, HARNESS_EPOCH, 1, MEMBER_LEFT);
